@@ -1,0 +1,1 @@
+//! What screens are fed from: outcomes are durable elsewhere, pictures are not.

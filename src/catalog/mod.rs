@@ -1,0 +1,1 @@
+//! The configuration repository, parsed: which recipes apply to which push.

@@ -1,0 +1,1 @@
+//! One webhook call: signature, then payload to `Push`.

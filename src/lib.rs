@@ -1,0 +1,34 @@
+//! Builds artifacts from git pushes.
+//!
+//! ```text
+//! push ─▶ http ─▶ intake ─▶ catalog                 which recipes does this push concern?
+//!                   │
+//!                   ▼
+//!               lifecycle: accepted ─▶ queue        one build per recipe, durable before the answer
+//!                                        │ claim
+//!                                        ▼
+//!        runner: source ─▶ container ─▶ artifact ─▶ publish
+//!          │ console, stages                           │ outcome
+//!          ▼                                           ▼
+//!         bus ─▶ board ─▶ viewers                  lifecycle: finished ─▶ store ─▶ history, logs
+//! ```
+//!
+//! Modules stand in the order of that flow. Each has a rank and imports only lower ranks
+//! (`tests/house.rs` keeps that); each foreign crate has one door. `docs/design.md` says why.
+
+pub mod model;
+
+pub mod git;
+pub mod hook;
+
+pub mod catalog;
+
+pub mod runner;
+
+pub mod publish;
+
+pub mod logs;
+
+pub mod bus;
+
+pub mod live;

@@ -1,0 +1,1 @@
+//! What the monitor page shows now.

@@ -1,0 +1,3 @@
+//! Decides only how to leave.
+
+fn main() {}

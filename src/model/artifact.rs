@@ -1,0 +1,132 @@
+//! What a build publishes, and the names it goes by.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{CommitId, GitRef, Repository};
+
+/// How an artifact is published.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// An archive that a hub serves as an flist.
+    #[default]
+    Flist,
+    /// A file, published as it is.
+    Binary,
+}
+
+/// The versioned name of an artifact and the name of its moving link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactName {
+    /// The name that carries the commit; never reused for other content.
+    pub versioned: String,
+    /// The name that always means the newest.
+    pub link: String,
+}
+
+/// A published file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// Its names.
+    pub name: ArtifactName,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256, as 64 hexadecimal digits.
+    pub sha256: String,
+}
+
+/// The names would be longer than file systems and hubs allow.
+#[derive(Debug, Error)]
+#[error("the artifact's name `{0}` would be longer than 200 bytes: use a shorter branch name or tag")]
+pub struct NameTooLong(String);
+
+const LONGEST: usize = 200;
+
+impl ArtifactName {
+    /// Names by the rules of `docs/design.md`, "Artifact names". `file` is the name the script gave
+    /// it; a binary keeps its extension.
+    pub fn new(
+        format: Format,
+        repository: &Repository,
+        tag: Option<&str>,
+        git_ref: &GitRef,
+        commit: &CommitId,
+        file: &str,
+    ) -> Result<Self, NameTooLong> {
+        let mut parts = vec![repository.as_str()];
+        parts.extend(tag);
+        parts.push(git_ref.name());
+        let link = parts.join("-").replace('/', "-");
+        let extension = match format {
+            Format::Flist => ".flist",
+            Format::Binary => extension(file),
+        };
+        let name = Self {
+            versioned: format!("{link}-{}{extension}", commit.short()),
+            link: match format {
+                Format::Flist => format!("{link}.flist"),
+                Format::Binary => format!("{link}{extension}"),
+            },
+        };
+        if name.versioned.len() > LONGEST { Err(NameTooLong(name.versioned)) } else { Ok(name) }
+    }
+
+    /// The name an flist archive is uploaded under; a hub turns it into the versioned name.
+    pub fn upload(&self) -> String {
+        match self.versioned.strip_suffix(".flist") {
+            Some(stem) => format!("{stem}.tar.gz"),
+            None => self.versioned.clone(),
+        }
+    }
+}
+
+/// `.tar.gz` of `tool.tar.gz`, `.exe` of `tool.exe`, nothing of `tool` or `.profile`.
+fn extension(file: &str) -> &str {
+    let stem_end = match file.rfind('.') {
+        Some(0) | None => return "",
+        Some(dot) => dot,
+    };
+    let compressed = file[..stem_end].ends_with(".tar") && stem_end > 4;
+    let start = if compressed { stem_end - 4 } else { stem_end };
+    if file.len() - start > 16 { "" } else { &file[start..] }
+}
+
+impl fmt::Display for ArtifactName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.versioned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(format: Format, tag: Option<&str>, git_ref: &str, file: &str) -> ArtifactName {
+        let commit = "0123456789abcdef0123456789abcdef01234567".parse().unwrap();
+        let repository = "acme/tool".parse().unwrap();
+        ArtifactName::new(format, &repository, tag, &git_ref.parse().unwrap(), &commit, file).unwrap()
+    }
+
+    #[test]
+    fn an_flist_is_named_after_repository_tag_branch_and_commit() {
+        let name = name(Format::Flist, Some("special"), "refs/heads/feature/x", "result.tar.gz");
+        assert_eq!(name.versioned, "acme-tool-special-feature-x-0123456789.flist");
+        assert_eq!(name.link, "acme-tool-special-feature-x.flist");
+        assert_eq!(name.upload(), "acme-tool-special-feature-x-0123456789.tar.gz");
+    }
+
+    #[test]
+    fn a_binary_keeps_its_extension() {
+        assert_eq!(name(Format::Binary, None, "refs/heads/main", "tool").versioned, "acme-tool-main-0123456789");
+        assert_eq!(name(Format::Binary, None, "refs/heads/main", "tool").link, "acme-tool-main");
+        assert_eq!(
+            name(Format::Binary, None, "refs/tags/v1.0", "t.tar.gz").versioned,
+            "acme-tool-v1.0-0123456789.tar.gz"
+        );
+        assert_eq!(name(Format::Binary, None, "refs/heads/main", "t.efi").link, "acme-tool-main.efi");
+    }
+}

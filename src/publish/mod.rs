@@ -1,0 +1,1 @@
+//! Where artifacts go: whole or not at all, and the link after them.

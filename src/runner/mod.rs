@@ -1,0 +1,1 @@
+//! Turns one build into a published artifact.
