@@ -18,6 +18,11 @@
 
 pub mod model;
 
+pub mod logging;
+pub mod metrics;
+pub mod shutdown;
+pub mod sqlite;
+
 pub mod git;
 pub mod hook;
 
@@ -27,8 +32,15 @@ pub mod runner;
 
 pub mod publish;
 
+pub mod queue;
+pub mod store;
+
 pub mod logs;
 
 pub mod bus;
 
 pub mod live;
+
+pub mod lifecycle;
+
+pub mod config;

@@ -77,6 +77,19 @@ pub struct Ending {
     pub artifact: Option<Artifact>,
 }
 
+impl Ending {
+    /// The end of a build that a person ended.
+    pub fn cancelled() -> Self {
+        Self {
+            outcome: Outcome::Cancelled,
+            cause: Cause::Cancelled,
+            message: "cancelled".to_owned(),
+            exit_code: None,
+            artifact: None,
+        }
+    }
+}
+
 macro_rules! keyword {
     ($name:ident { $($variant:ident => $word:literal),+ $(,)? }) => {
         impl $name {

@@ -1,0 +1,121 @@
+//! What people order: cancel, retry, build this ref now.
+
+use thiserror::Error;
+
+use super::{Lifecycle, NewBuild, accept::keep_builds};
+use crate::{
+    model::{Build, BuildId, BuildState, CommitId, Ending, Outcome, Push, Timestamp},
+    queue,
+    sqlite::{Error, Tx},
+    store::{builds, pushes},
+};
+
+/// Why an order cannot be carried out.
+#[derive(Debug, Error)]
+pub enum CommandError {
+    /// There is no such build.
+    #[error("there is no build `{0}`")]
+    Unknown(BuildId),
+    /// It has ended, and a finished build never changes.
+    #[error("build `{0}` has ended already ({1}): retry it to build again")]
+    Ended(BuildId, &'static str),
+    /// It has not ended.
+    #[error("build `{0}` has not ended yet: cancel it first")]
+    NotEnded(BuildId),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// A build that somebody asks for by hand.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The ref and commit, in the shape of a push.
+    pub push: Push,
+    /// The commit.
+    pub commit: CommitId,
+    /// The recipes.
+    pub builds: Vec<NewBuild>,
+}
+
+impl Lifecycle {
+    /// Ends a build: at once if it waits, by SIGTERM if it runs.
+    pub async fn cancel(&self, id: BuildId) -> Result<Build, CommandError> {
+        let build = self.database.write(move |tx| cancel(tx, id)).await?;
+        let build = build.ok_or(CommandError::Unknown(id))?;
+        match (&build.before, &build.now.state) {
+            (BuildState::Finished(ending), _) => return Err(CommandError::Ended(id, ending.outcome.as_str())),
+            (BuildState::Running { .. }, _) => self.token(id).cancel(),
+            (BuildState::Queued { .. }, _) => {
+                self.metrics.ended(Outcome::Cancelled);
+                self.announce(vec![build.now.clone()]);
+            }
+        }
+        Ok(build.now)
+    }
+
+    /// Builds the same commit by the same recipe again, as a new build of the same push.
+    pub async fn retry(&self, id: BuildId) -> Result<Build, CommandError> {
+        let new = self
+            .database
+            .write(move |tx| {
+                let Some((_, old)) = builds::find(tx, id)? else { return Ok(Err(CommandError::Unknown(id))) };
+                if old.ending().is_none() {
+                    return Ok(Err(CommandError::NotEnded(id)));
+                }
+                let push = builds::push_of(tx, id)?;
+                let again = [NewBuild { recipe: old.recipe.clone(), refusal: None }];
+                let ids = keep_builds(tx, push, &old.push, &again)?;
+                Ok(Ok(Self::reread(tx, ids[0])?))
+            })
+            .await??;
+        self.announce(new.clone());
+        self.bell.notify_one();
+        new.into_iter().next().ok_or(CommandError::Unknown(id))
+    }
+
+    /// Builds a ref on somebody's order. A commit that was pushed to that ref before keeps its place
+    /// among the pushes, so that an old one does not move a link back.
+    pub async fn build(&self, wanted: Wanted) -> Result<Vec<BuildId>, CommandError> {
+        let (ids, changed) = self
+            .database
+            .write(move |tx| {
+                let row = match pushes::of_commit(tx, &wanted.push, &wanted.commit)? {
+                    Some(row) => row,
+                    None => {
+                        let place = pushes::place(tx, &wanted.push)?;
+                        pushes::move_head(tx, &wanted.push.repository, &wanted.push.git_ref, &wanted.push.after)?;
+                        pushes::insert(tx, &wanted.push, &wanted.commit, place, Timestamp::now())?
+                    }
+                };
+                let ids = keep_builds(tx, row, &wanted.push, &wanted.builds)?;
+                let mut changed = Vec::new();
+                for id in &ids {
+                    changed.extend(Self::reread(tx, *id)?);
+                }
+                Ok((ids, changed))
+            })
+            .await?;
+        self.announce(changed);
+        self.bell.notify_one();
+        Ok(ids)
+    }
+}
+
+struct Cancelled {
+    before: BuildState,
+    now: Build,
+}
+
+fn cancel(tx: &Tx, id: BuildId) -> Result<Option<Cancelled>, Error> {
+    let Some((row, build)) = builds::find(tx, id)? else { return Ok(None) };
+    match build.state {
+        BuildState::Queued { .. } => {
+            queue::settle(tx, row.0)?;
+            builds::finish(tx, row, &Ending::cancelled(), Timestamp::now())?;
+        }
+        BuildState::Running { .. } => builds::set_cancelling(tx, id)?,
+        BuildState::Finished(_) => {}
+    }
+    Ok(Some(Cancelled { before: build.state, now: builds::get(tx, row)? }))
+}

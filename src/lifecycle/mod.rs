@@ -1,0 +1,75 @@
+//! The only place where a build changes its state.
+//!
+//! Every change goes the same way: first into the store, in one transaction with all that belongs to
+//! it, and only then to the bus, for screens. So a screen never shows what a crash could take back,
+//! and a finished build never changes again.
+
+mod accept;
+mod command;
+mod progress;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use thiserror::Error;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+pub use self::{
+    accept::{Accepted, NewBuild},
+    command::{CommandError, Wanted},
+    progress::{Claim, MAX_ATTEMPTS},
+};
+use crate::{
+    bus::Bus,
+    metrics::Metrics,
+    model::{Build, BuildId},
+    sqlite::{self, Database},
+    store,
+};
+
+/// A change could not be made.
+#[derive(Debug, Error)]
+#[error("the change could not be kept: {0}")]
+pub struct NotKept(#[from] pub sqlite::Error);
+
+/// Accepts, hands out, and settles builds.
+pub struct Lifecycle {
+    database: Database,
+    bus: Bus,
+    metrics: Metrics,
+    /// Rung when a build may have become claimable.
+    bell: Notify,
+    /// How to end each build that is in a worker's hands.
+    running: Mutex<HashMap<BuildId, CancellationToken>>,
+}
+
+impl Lifecycle {
+    /// A lifecycle on this store, telling this bus.
+    pub fn new(database: Database, bus: Bus, metrics: Metrics) -> Self {
+        Self { database, bus, metrics, bell: Notify::new(), running: Mutex::default() }
+    }
+
+    /// Tells screens about builds that have changed in the store.
+    fn announce(&self, builds: Vec<Build>) {
+        for build in builds {
+            self.bus.build_changed(Arc::new(build));
+        }
+    }
+
+    /// Reads a build again, after a change, inside the transaction of that change.
+    fn reread(tx: &sqlite::Tx, id: BuildId) -> Result<Vec<Build>, sqlite::Error> {
+        Ok(store::builds::find(tx, id)?.map(|(_, build)| build).into_iter().collect())
+    }
+
+    fn token(&self, id: BuildId) -> CancellationToken {
+        let mut running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        running.entry(id).or_default().clone()
+    }
+
+    fn forget(&self, id: BuildId) {
+        self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&id);
+    }
+}

@@ -1,0 +1,142 @@
+//! What is counted, and how Prometheus reads it (OpenMetrics text 1.0).
+//!
+//! Counters are values handed to those who count; there is no global registry, so tests of several
+//! services in one process do not mix.
+
+use std::{sync::Arc, time::Duration};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+use crate::model::{Outcome, Stage, Verdict};
+
+/// From a twentieth of a second to two hours.
+const BUCKETS: [f64; 14] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 180.0, 600.0, 1800.0, 3600.0, 7200.0];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabel {
+    stage: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabel {
+    verdict: &'static str,
+}
+
+/// Every counter of one service; clones count together.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    queued: Gauge,
+    running: Gauge,
+    builds: Family<OutcomeLabel, Counter>,
+    stages: Family<StageLabel, Histogram>,
+    webhooks: Family<VerdictLabel, Counter>,
+    log_bytes: Counter,
+    retries: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Counters at zero; every label is there from the start, so that rates work from the first event.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("autobuilder");
+        let stages = Family::<StageLabel, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
+        let metrics = Self {
+            queued: Gauge::default(),
+            running: Gauge::default(),
+            builds: Family::default(),
+            stages,
+            webhooks: Family::default(),
+            log_bytes: Counter::default(),
+            retries: Counter::default(),
+            registry: Arc::new(Registry::default()),
+        };
+        registry.register("queued_builds", "Builds that wait", metrics.queued.clone());
+        registry.register("running_builds", "Builds that run", metrics.running.clone());
+        registry.register("builds", "Builds that ended, by outcome", metrics.builds.clone());
+        registry.register("stage_duration_seconds", "Time spent in a stage", metrics.stages.clone());
+        registry.register("webhooks", "Webhook deliveries, by verdict", metrics.webhooks.clone());
+        registry.register("log_bytes", "Bytes of build output kept", metrics.log_bytes.clone());
+        registry.register(
+            "retries",
+            "Attempts repeated because the engine, disk or network failed",
+            metrics.retries.clone(),
+        );
+        for outcome in Outcome::ALL {
+            let _ = metrics.builds.get_or_create(&OutcomeLabel { outcome: outcome.as_str() });
+        }
+        for verdict in Verdict::ALL {
+            let _ = metrics.webhooks.get_or_create(&VerdictLabel { verdict: verdict.as_str() });
+        }
+        Self { registry: Arc::new(registry), ..metrics }
+    }
+
+    /// How many builds wait and run now.
+    pub fn set_board(&self, queued: usize, running: usize) {
+        self.queued.set(i64::try_from(queued).unwrap_or(i64::MAX));
+        self.running.set(i64::try_from(running).unwrap_or(i64::MAX));
+    }
+
+    /// A build ended.
+    pub fn ended(&self, outcome: Outcome) {
+        self.builds.get_or_create(&OutcomeLabel { outcome: outcome.as_str() }).inc();
+    }
+
+    /// A stage took this long.
+    pub fn stage(&self, stage: Stage, took: Duration) {
+        self.stages.get_or_create(&StageLabel { stage: stage.as_str() }).observe(took.as_secs_f64());
+    }
+
+    /// A webhook got its verdict.
+    pub fn webhook(&self, verdict: Verdict) {
+        self.webhooks.get_or_create(&VerdictLabel { verdict: verdict.as_str() }).inc();
+    }
+
+    /// So many bytes of output were kept.
+    pub fn logged(&self, bytes: u64) {
+        self.log_bytes.inc_by(bytes);
+    }
+
+    /// An attempt is repeated.
+    pub fn retried(&self) {
+        self.retries.inc();
+    }
+
+    /// All of it, as Prometheus reads it.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String cannot fail.
+        let _ = text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_appear_under_the_services_prefix() {
+        let metrics = Metrics::new();
+        metrics.ended(Outcome::Failure);
+        metrics.stage(Stage::Building, Duration::from_secs(3));
+        let text = metrics.render();
+        assert!(text.contains("autobuilder_builds_total{outcome=\"failure\"} 1"), "{text}");
+        assert!(text.contains("autobuilder_builds_total{outcome=\"success\"} 0"), "{text}");
+        assert!(text.contains("autobuilder_stage_duration_seconds_count{stage=\"building\"} 1"), "{text}");
+    }
+}

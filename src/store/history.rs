@@ -1,0 +1,77 @@
+//! Finished builds, newest first, from an index whatever their number.
+
+use rusqlite::{OptionalExtension, ToSql};
+
+use super::builds::{self, COLUMNS, TABLES};
+use crate::{
+    model::{Build, BuildId, Outcome},
+    sqlite::{Error, Tx},
+};
+
+/// Which part of the history is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// At most so many builds.
+    pub limit: u32,
+    /// Only builds that ended before this one.
+    pub before: Option<BuildId>,
+    /// Only of this repository.
+    pub repository: Option<String>,
+    /// Only of this branch or tag, by its own name.
+    pub branch: Option<String>,
+    /// Only with one of these outcomes; empty for all.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// One page. `before` must name a finished build, or the page is empty.
+pub fn page(tx: &Tx, page: &Page) -> Result<Vec<Build>, Error> {
+    let mut sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE b.finish IS NOT NULL");
+    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
+    let mut filter = |condition: &str, value: Box<dyn ToSql>| {
+        values.push(value);
+        sql.push_str(&condition.replace('?', &format!("?{}", values.len())));
+    };
+    if let Some(before) = page.before {
+        filter(" AND b.finish < (SELECT finish FROM builds WHERE id = ?)", Box::new(before.to_string()));
+    }
+    if let Some(repository) = &page.repository {
+        filter(" AND b.repository = ?", Box::new(repository.clone()));
+    }
+    if let Some(branch) = &page.branch {
+        filter(" AND b.name = ?", Box::new(branch.clone()));
+    }
+    if !page.outcomes.is_empty() {
+        // Words of an enum, never a reader's text.
+        let words: Vec<_> = page.outcomes.iter().map(|outcome| format!("'{}'", outcome.as_str())).collect();
+        sql.push_str(&format!(" AND b.outcome IN ({})", words.join(", ")));
+    }
+    sql.push_str(&format!(" ORDER BY b.finish DESC LIMIT {}", page.limit));
+    let mut select = tx.prepare_cached(&sql)?;
+    let mut rows = select.query(rusqlite::params_from_iter(values.iter()))?;
+    builds::collect(&mut rows)
+}
+
+/// The newest build of a branch or tag, ended or not; of one script if `script` is given.
+pub fn newest(tx: &Tx, repository: &str, name: Option<&str>, script: Option<&str>) -> Result<Option<Build>, Error> {
+    let row = tx
+        .prepare_cached(
+            "SELECT seq FROM builds WHERE repository = ?1 AND (?2 IS NULL OR name = ?2) AND (?3 IS NULL OR script = ?3)
+             ORDER BY number DESC LIMIT 1",
+        )?
+        .query_row((repository, name, script), |row| row.get(0))
+        .optional()?;
+    row.map(|row| builds::get(tx, builds::BuildRow(row))).transpose()
+}
+
+/// How many builds ended how.
+pub fn totals(tx: &Tx) -> Result<Vec<(Outcome, u64)>, Error> {
+    Outcome::ALL
+        .into_iter()
+        .map(|outcome| {
+            let count: u32 = tx
+                .prepare_cached("SELECT count(*) FROM builds WHERE outcome = ?1")?
+                .query_row([outcome.as_str()], |row| row.get(0))?;
+            Ok((outcome, u64::from(count)))
+        })
+        .collect()
+}

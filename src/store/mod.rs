@@ -1,0 +1,20 @@
+//! What must not be lost: pushes, deliveries, builds, the catalog's last good files.
+//!
+//! Functions here take the transaction they run in, so that [`crate::lifecycle`] can put several
+//! changes into one: a push, its builds and its line in the ledger are kept together or not at all.
+
+pub mod builds;
+pub mod catalog;
+pub mod deliveries;
+pub mod history;
+mod instance;
+mod lock;
+pub mod pushes;
+
+pub use self::{
+    instance::instance_id,
+    lock::{InUse, Lock},
+};
+
+/// The schema, one entry a step; a step that has been released is never edited.
+pub const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];

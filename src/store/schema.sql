@@ -1,0 +1,97 @@
+-- Who this data directory belongs to; written once.
+CREATE TABLE instance (id TEXT NOT NULL);
+
+-- A push that made builds, once however often it is delivered.
+CREATE TABLE pushes (
+    id         INTEGER PRIMARY KEY,
+    repository TEXT NOT NULL,
+    ref        TEXT NOT NULL,
+    before     TEXT NOT NULL,
+    after      TEXT NOT NULL,
+    commit_id  TEXT NOT NULL,
+    position   INTEGER NOT NULL, -- order among the pushes of the same ref
+    received   INTEGER NOT NULL, -- Unix milliseconds, as all times here
+    author     TEXT,             -- JSON
+    message    TEXT NOT NULL,
+    commits    TEXT NOT NULL     -- JSON
+);
+CREATE INDEX pushes_by_content ON pushes (repository, ref, before, after);
+CREATE INDEX pushes_by_position ON pushes (repository, ref, position);
+
+-- Where each ref stands now, as far as accepted pushes and deletions tell.
+CREATE TABLE heads (
+    repository TEXT NOT NULL,
+    ref        TEXT NOT NULL,
+    object     TEXT NOT NULL,
+    PRIMARY KEY (repository, ref)
+) WITHOUT ROWID;
+
+CREATE TABLE deliveries (
+    id         INTEGER PRIMARY KEY,
+    delivery   TEXT,             -- the forge's id
+    received   INTEGER NOT NULL,
+    event      TEXT NOT NULL,
+    repository TEXT,
+    ref        TEXT,
+    after      TEXT,
+    verdict    TEXT NOT NULL,
+    reason     TEXT NOT NULL,
+    push       INTEGER REFERENCES pushes
+);
+CREATE INDEX deliveries_by_delivery ON deliveries (delivery) WHERE delivery IS NOT NULL AND push IS NOT NULL;
+
+CREATE TABLE builds (
+    seq        INTEGER PRIMARY KEY,
+    id         TEXT NOT NULL UNIQUE,
+    push       INTEGER NOT NULL REFERENCES pushes,
+    repository TEXT NOT NULL,
+    ref        TEXT NOT NULL,
+    name       TEXT NOT NULL,    -- the branch's or tag's own name
+    script     TEXT NOT NULL,
+    number     INTEGER NOT NULL, -- within its repository
+    recipe     TEXT NOT NULL,    -- JSON
+    state      TEXT NOT NULL,    -- queued, running, finished
+    stage      TEXT,
+    attempt    INTEGER NOT NULL DEFAULT 0,
+    not_before INTEGER,
+    reason     TEXT,             -- why the attempt before failed
+    cancelling INTEGER NOT NULL DEFAULT 0,
+    queued     INTEGER NOT NULL,
+    started    INTEGER,
+    ended      INTEGER,
+    digest     TEXT,
+    container  TEXT,
+    finish     INTEGER,          -- the order in which builds ended
+    outcome    TEXT,
+    cause      TEXT,
+    message    TEXT,
+    exit_code  INTEGER,
+    artifact   TEXT,             -- JSON
+    UNIQUE (repository, number)
+);
+CREATE INDEX builds_unfinished ON builds (seq) WHERE state <> 'finished';
+CREATE UNIQUE INDEX builds_by_finish ON builds (finish) WHERE finish IS NOT NULL;
+CREATE INDEX builds_by_name ON builds (repository, name, finish);
+CREATE INDEX builds_by_outcome ON builds (outcome, finish);
+CREATE INDEX builds_by_push ON builds (push);
+
+-- The catalog's last good files, so that a restart keeps what a broken file had before.
+CREATE TABLE catalog_files (
+    path TEXT PRIMARY KEY,
+    text BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE catalog_revision (revision TEXT NOT NULL);
+
+-- Builds that wait or run; claimed ones are in a worker's hands.
+CREATE TABLE queue (
+    build      INTEGER PRIMARY KEY REFERENCES builds,
+    repository TEXT NOT NULL,
+    available  INTEGER NOT NULL,
+    claimed    INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX queue_by_repository ON queue (repository, claimed);
+-- When each repository last had a turn: fairness between repositories.
+CREATE TABLE turns (
+    repository TEXT PRIMARY KEY,
+    turn       INTEGER NOT NULL
+) WITHOUT ROWID;
