@@ -1,0 +1,113 @@
+// The connection to the service: a websocket, or polling where that is blocked.
+//
+// Listeners: status(object), history(array), update({id, line, offset, end}), state(word).
+// `state` is one of connecting, live, reconnecting, polling, offline.
+
+import { learnClock } from './text.js';
+
+const POLL = 3000;
+const LONGEST_WAIT = 10000;
+
+export async function getJson(address) {
+  const response = await fetch(address, { headers: { accept: 'application/json' }, cache: 'no-store' });
+  learnClock(response);
+  if (!response.ok) throw new Error(`${address} answered ${response.status}`);
+  return response.json();
+}
+
+export class Live {
+  #listeners;
+  #address;
+  #socket = null;
+  #failures = 0;
+  #retry = 0;
+  #poller = 0;
+  #state = 'connecting';
+
+  constructor(listeners, only = null) {
+    this.#listeners = listeners;
+    this.#address = new URL('/buildio', location.href);
+    this.#address.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
+    if (only) this.#address.searchParams.set('build', only);
+    const wake = () => { if (!document.hidden && !this.#socket) this.#connect(); };
+    document.addEventListener('visibilitychange', wake);
+    window.addEventListener('online', wake);
+    this.#connect();
+  }
+
+  get state() { return this.#state; }
+
+  #say(state) {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#listeners.state?.(state);
+  }
+
+  #connect() {
+    clearTimeout(this.#retry);
+    let socket;
+    try { socket = new WebSocket(this.#address); } catch { this.#lost(); return; }
+    this.#socket = socket;
+    socket.onopen = () => {
+      this.#failures = 0;
+      this.#stopPolling();
+      this.#say('live');
+    };
+    socket.onmessage = (message) => this.#receive(message.data);
+    socket.onclose = () => { if (this.#socket === socket) this.#lost(); };
+  }
+
+  #lost() {
+    this.#socket = null;
+    this.#failures += 1;
+    if (this.#failures >= 2) this.#startPolling(); else this.#say('reconnecting');
+    const wait = Math.min(LONGEST_WAIT, 400 * 2 ** this.#failures) * (0.75 + Math.random() / 2);
+    this.#retry = setTimeout(() => this.#connect(), wait);
+  }
+
+  #receive(text) {
+    let message;
+    try { message = JSON.parse(text); } catch { return; }
+    this.#listeners[message.event]?.(message.payload);
+  }
+
+  #startPolling() {
+    if (this.#poller) return;
+    this.#poll();
+    this.#poller = setInterval(() => { if (!document.hidden) this.#poll(); }, POLL);
+  }
+
+  #stopPolling() {
+    clearInterval(this.#poller);
+    this.#poller = 0;
+  }
+
+  async #poll() {
+    try {
+      const [history, status] = await Promise.all([getJson('/build/history'), getJson('/build/status')]);
+      if (this.#state === 'live') return;
+      this.#listeners.history?.(history);
+      this.#listeners.status?.(status);
+      this.#say('polling');
+      this.#listeners.polled?.();
+    } catch {
+      if (this.#state !== 'live') this.#say('offline');
+    }
+  }
+}
+
+const WORDS = {
+  connecting: ['connecting', 'Connecting to the service.'],
+  live: ['live', 'Changes appear as they happen.'],
+  reconnecting: ['reconnecting', 'The connection was lost; trying again.'],
+  polling: ['polling', 'No live connection: asking every 3 seconds.'],
+  offline: ['offline', 'The service does not answer; trying again. What you see may be old.'],
+};
+
+/** Shows the state of the connection in words. */
+export function showConnection(element, state) {
+  const [word, meaning] = WORDS[state];
+  element.dataset.state = state;
+  element.textContent = word;
+  element.title = meaning;
+}
