@@ -8,10 +8,10 @@ export cache=$target/setup
 export PATH=$PATH:$HOME/.cargo/bin
 cd "$root" || exit
 
-say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+say() { printf '==> %s\n' "$*" >&2; }
 
 die() {
-    printf '\033[1;31merror:\033[0m %s\n' "$*" >&2
+    printf 'error: %s\n' "$*" >&2
     exit 1
 }
 
