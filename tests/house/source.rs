@@ -11,11 +11,16 @@ pub struct Source {
     pub text: String,
     /// Without comments, the content of texts, and what is compiled only for tests.
     pub code: String,
+    /// Whether it is compiled only for tests.
+    pub is_test: bool,
 }
 
 impl Source {
+    /// A `tests.rs` is all test: its module declares it so.
     pub fn new(path: &str, text: &str) -> Self {
-        Self { path: path.to_owned(), text: text.to_owned(), code: without_tests(without_texts(text)) }
+        let is_test = path.ends_with("/tests.rs");
+        let code = if is_test { String::new() } else { without_tests(without_texts(text)) };
+        Self { path: path.to_owned(), text: text.to_owned(), code, is_test }
     }
 
     /// Every file below `src/`.
