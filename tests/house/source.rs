@@ -11,11 +11,14 @@ pub struct Source {
     pub text: String,
     /// Without comments, the content of texts, and what is compiled only for tests.
     pub code: String,
+    /// Whether it is compiled only for tests.
+    pub is_test: bool,
 }
 
 impl Source {
     pub fn new(path: &str, text: &str) -> Self {
-        Self { path: path.to_owned(), text: text.to_owned(), code: without_tests(without_texts(text)) }
+        let code = without_tests(without_texts(text));
+        Self { path: path.to_owned(), text: text.to_owned(), code, is_test: false }
     }
 
     /// Every file below `src/`.
@@ -34,7 +37,26 @@ impl Source {
                 }
             }
         }
+        let tests: Vec<String> = found.iter().flat_map(Self::test_files).collect();
+        for source in found.iter_mut().filter(|source| tests.contains(&source.path)) {
+            source.code.clear();
+            source.is_test = true;
+        }
         found
+    }
+
+    /// The files that it declares as `#[cfg(test)] mod …;`.
+    fn test_files(&self) -> Vec<String> {
+        let folder = match self.path.rsplit_once('/') {
+            Some((folder, "mod.rs")) => format!("{folder}/"),
+            _ if self.depth() == 0 => String::new(),
+            _ => self.path.replace(".rs", "/"),
+        };
+        let code = without_texts(&self.text);
+        let items = code.match_indices("#[cfg(test)]").map(|(at, mark)| &code[at + mark.len()..]);
+        let items = items.map(|rest| rest[..item(rest)].to_owned());
+        let modules = items.filter_map(|item| Some(item.strip_suffix(';')?.rsplit_once("mod ")?.1.to_owned()));
+        modules.map(|name| format!("{folder}{name}.rs")).collect()
     }
 
     /// The module of the house it belongs to: `runner` for `runner/engine.rs`, `report` for `report.rs`.
