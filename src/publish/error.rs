@@ -62,3 +62,20 @@ impl PublishError {
         matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_other_faults() {
+        let failed = |code| PublishError::Io {
+            doing: "write the artifact",
+            directory: "/hub".into(),
+            source: io::Error::from_raw_os_error(code),
+        };
+        let (no_space, quota, input_output) = (28, 122, 5);
+        assert!(failed(no_space).is_disk_full() && failed(quota).is_disk_full());
+        assert!(!failed(input_output).is_disk_full());
+    }
+}
