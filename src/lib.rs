@@ -44,3 +44,10 @@ pub mod live;
 pub mod lifecycle;
 
 pub mod config;
+pub mod intake;
+
+pub mod http;
+
+pub mod service;
+
+pub mod cli;

@@ -1,3 +1,7 @@
 //! Decides only how to leave.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    autobuilder::cli::run()
+}

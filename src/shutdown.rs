@@ -52,6 +52,11 @@ impl Shutdown {
         self.leave.cancelled().await;
     }
 
+    /// The signal that everything is to be let go, for those who know tokens only.
+    pub fn leave_token(&self) -> CancellationToken {
+        self.leave.clone()
+    }
+
     /// Runs a task that [`Self::finished`] waits for.
     pub fn spawn<F>(&self, task: F)
     where

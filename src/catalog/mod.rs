@@ -22,6 +22,7 @@ mod render;
 mod schema;
 mod snapshot;
 mod source;
+mod sync;
 
 pub use keeper::{Applied, Keeper};
 pub use plan::Planned;
@@ -31,3 +32,4 @@ pub use render::render;
 pub use schema::schema;
 pub use snapshot::{Catalog, Lookup, Watched};
 pub use source::{SourceFile, UnreadableDirectory};
+pub use sync::{CatalogSync, Location, SyncError};

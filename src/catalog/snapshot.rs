@@ -12,7 +12,7 @@ use super::{
     layout::ENDINGS,
     plan::{Planned, judged, plan},
     policy::Policy,
-    problem::Problem,
+    problem::{Problem, Severity},
     source::{SourceFile, UnreadableDirectory, read_directory},
 };
 use crate::model::{GitRef, Repository};
@@ -78,6 +78,18 @@ impl Catalog {
     /// Everything that is wrong, by path and place.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// Whether anything is wrong that hurts a branch.
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+    }
+
+    /// How many repositories and recipes are active.
+    pub fn counts(&self) -> (usize, usize) {
+        let repositories: BTreeSet<_> = self.watched().map(|watched| watched.repository).collect();
+        let recipes = self.entries.values().map(|entry| entry.file.scripts.len()).sum();
+        (repositories.len(), recipes)
     }
 
     /// The commit it was read from, if it was read from one.

@@ -71,6 +71,13 @@ impl Mirrors {
         Ok(Self(Arc::new(Shared { directory, template, token, timeout, known: Mutex::default() })))
     }
 
+    /// The directory of a repository's objects, there before anything is fetched. Blocks, briefly.
+    pub fn objects(&self, repository: &Repository) -> Result<PathBuf, GitError> {
+        let mirror = self.mirror(repository);
+        mirror.open()?;
+        Ok(mirror.directory.join("objects"))
+    }
+
     /// Marks a repository's mirror as used, for a container that was taken up again after a restart.
     pub async fn in_use(&self, repository: &Repository) -> MirrorUse {
         self.mirror(repository).share().await

@@ -15,6 +15,9 @@ pub(crate) const MONITOR: Asset = html(include_bytes!("../../web/monitor.html"))
 /// `GET /build/<id>`.
 pub(crate) const BUILD: Asset = html(include_bytes!("../../web/build.html"));
 
+/// `GET /artifacts/`, with a place for its rows.
+pub(crate) const LISTING: &str = include_str!("../../web/listing.html");
+
 /// What both pages need to be allowed, and nothing more: no inline script or style, no other host.
 pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \

@@ -78,6 +78,17 @@ pub struct Ending {
 }
 
 impl Ending {
+    /// The good end.
+    pub fn published(artifact: Artifact) -> Self {
+        Self {
+            outcome: Outcome::Success,
+            cause: Cause::Published,
+            message: String::new(),
+            exit_code: Some(0),
+            artifact: Some(artifact),
+        }
+    }
+
     /// The end of a build that a person ended.
     pub fn cancelled() -> Self {
         Self {

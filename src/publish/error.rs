@@ -56,6 +56,11 @@ pub enum PublishError {
 }
 
 impl PublishError {
+    /// Whether the recipe's author can mend it, by another name or tag.
+    pub fn is_recipes_fault(&self) -> bool {
+        matches!(self, Self::Name(_) | Self::Owned { .. } | Self::Taken { .. })
+    }
+
     /// Whether there is no room left: no fault of the build, and worth another try later.
     pub fn is_disk_full(&self) -> bool {
         use io::ErrorKind::{QuotaExceeded, StorageFull};

@@ -75,3 +75,19 @@ pub fn totals(tx: &Tx) -> Result<Vec<(Outcome, u64)>, Error> {
         })
         .collect()
 }
+
+/// How many builds wait, and how many run.
+pub fn board(tx: &Tx) -> Result<(usize, usize), Error> {
+    let (queued, running): (u32, u32) = tx
+        .prepare_cached(
+            "SELECT count(*) FILTER (WHERE state = 'queued'), count(*) FILTER (WHERE state = 'running')
+             FROM builds WHERE state <> 'finished'",
+        )?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok((queued as usize, running as usize))
+}
+
+/// The last builds that ended, newest first, without a filter.
+pub fn last(tx: &Tx, limit: u32) -> Result<Vec<Build>, Error> {
+    page(tx, &Page { limit, ..Page::default() })
+}

@@ -1,23 +1,31 @@
 //! The name by which everything of this data directory is labelled in the engine.
 
-use rusqlite::OptionalExtension;
+use std::{fs, io, path::Path};
 
-use crate::sqlite::{Database, Error};
-
-/// The directory's id; made at the first start, the same ever after.
-pub async fn instance_id(database: &Database) -> Result<String, Error> {
-    let known: Option<String> =
-        database.read(|tx| Ok(tx.query_row("SELECT id FROM instance", [], |row| row.get(0)).optional()?)).await?;
-    if let Some(id) = known {
-        return Ok(id);
+/// The directory's id: made at the first start, the same ever after. In a file of its own, so that
+/// an operator can ask the engine for what belongs to it.
+pub fn instance_id(directory: &Path) -> io::Result<String> {
+    let path = directory.join("instance");
+    match fs::read_to_string(&path) {
+        Ok(id) if !id.trim().is_empty() => return Ok(id.trim().to_owned()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(_) | Err(_) => {}
     }
-    let id = uuid::Uuid::now_v7().simple().to_string()[20..].to_owned();
-    let kept = id.clone();
-    database
-        .write(move |tx| {
-            tx.execute("INSERT INTO instance (id) VALUES (?1)", [kept])?;
-            Ok(())
-        })
-        .await?;
+    // The random part of a version 7 UUID.
+    let id = uuid::Uuid::now_v7().simple().to_string().split_off(20);
+    fs::write(&path, format!("{id}\n"))?;
     Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_stays_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let id = instance_id(directory.path()).unwrap();
+        assert_eq!(id.len(), 12);
+        assert_eq!(instance_id(directory.path()).unwrap(), id);
+    }
 }

@@ -1,6 +1,3 @@
--- Who this data directory belongs to; written once.
-CREATE TABLE instance (id TEXT NOT NULL);
-
 -- A push that made builds, once however often it is delivered.
 CREATE TABLE pushes (
     id         INTEGER PRIMARY KEY,

@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -39,6 +40,20 @@ pub struct PullProgress {
     pub current: u64,
     /// Bytes in all; 0 if unknown.
     pub total: u64,
+}
+
+impl fmt::Display for PullProgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.layer, self.status)?;
+        match self.total {
+            0 => Ok(()),
+            total => write!(f, " {:.1} of {:.1} MiB", mib(self.current), mib(total)),
+        }
+    }
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 /// Why there is no image.

@@ -17,7 +17,6 @@ use crate::model::{BuildId, Limits};
 const CAPABILITIES: [&str; 7] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID"];
 
 const SHARED_MEMORY: i64 = 256 << 20;
-const OPEN_FILES: i64 = 65_536;
 
 /// What a container is for.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +95,9 @@ impl ContainerSpec {
             memory_swap: Some(signed(self.limits.memory.0)),
             nano_cpus: Some(nano_cpus(self.limits.cpus)),
             pids_limit: Some(i64::from(self.limits.pids)),
-            ulimits: Some(vec![ulimit("nofile", OPEN_FILES), ulimit("core", 0)]),
+            // Lower is always allowed. The number of open files stays the engine's: one that was itself
+            // started with a lower limit could not grant more, and no container would start.
+            ulimits: Some(vec![ulimit("core", 0)]),
             shm_size: Some(SHARED_MEMORY),
             cap_drop: Some(vec!["ALL".to_owned()]),
             cap_add: Some(CAPABILITIES.map(str::to_owned).into_iter().chain(self.capabilities).collect()),

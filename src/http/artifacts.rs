@@ -1,0 +1,100 @@
+//! The embedded hub: files and links for downloaders, and a listing for people.
+
+use warp::{
+    Filter, Rejection,
+    http::{HeaderMap, HeaderValue, header},
+    reply::Response,
+};
+
+use super::{
+    Answer, Shared, answer, assets, get,
+    range::{self, Content},
+    reply::{self, Problem},
+    with,
+};
+
+pub(super) fn routes(
+    parts: &Shared,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static + use<> {
+    let list = warp::path!("artifacts").and(get()).and(with(parts)).and_then(|parts| answer(list(parts)));
+    let file = warp::path!("artifacts" / String)
+        .and(get())
+        .and(with(parts))
+        .and(warp::header::headers_cloned())
+        .and_then(|name, parts, headers| answer(file(name, parts, headers)));
+    list.or(file).unify().boxed()
+}
+
+async fn file(name: String, parts: Shared, headers: HeaderMap) -> Answer {
+    let name = percent_encoding::percent_decode_str(&name)
+        .decode_utf8()
+        .map(|name| name.into_owned())
+        .map_err(|_| Problem::not_found("there is no such artifact"))?;
+    let served = parts
+        .hub
+        .open_artifact(&name)
+        .map_err(|error| Problem::unavailable("the artifact could not be read", &error))?
+        .ok_or_else(|| Problem::not_found(format!("there is no artifact `{name}`")))?;
+    let modified = httpdate::fmt_http_date(served.modified.to_system_time());
+    let versioned = served.file_name.clone();
+    let content =
+        Content { file: served.file, size: served.size, content_type: served.content_type, etag: Some(served.etag) };
+    let mut response = range::send(content, &headers)?;
+    let mut set = |name: header::HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(name, value);
+        }
+    };
+    set(header::LAST_MODIFIED, &modified);
+    // A browser saves it instead of showing what a build wrote; a link is saved under the version it means.
+    set(header::CONTENT_DISPOSITION, &format!("attachment; filename*=UTF-8''{}", encoded(&versioned)));
+    set(header::CACHE_CONTROL, "no-cache");
+    Ok(response)
+}
+
+/// RFC 5987: everything but letters, digits and three marks is escaped.
+fn encoded(name: &str) -> String {
+    const ESCAPED: percent_encoding::AsciiSet =
+        percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+    percent_encoding::utf8_percent_encode(name, &ESCAPED).to_string()
+}
+
+async fn list(parts: Shared) -> Answer {
+    let hub = parts.hub.clone();
+    let entries = tokio::task::spawn_blocking(move || hub.list())
+        .await
+        .map_err(|error| Problem::unavailable("the artifacts could not be listed", &error))?
+        .map_err(|error| Problem::unavailable("the artifacts could not be listed", &error))?;
+    let rows: String = entries.iter().map(row).collect();
+    Ok(reply::with_type(assets::LISTING.replace("{rows}", &rows).into(), "text/html; charset=utf-8"))
+}
+
+fn row(entry: &crate::publish::Entry) -> String {
+    let points = entry.target.as_ref().map(|target| format!(" → {}", escaped(target))).unwrap_or_default();
+    let from =
+        entry.origin.as_ref().map(|origin| format!("{} {}", origin.repository, origin.git_ref)).unwrap_or_default();
+    format!(
+        "<tr><td><a href=\"/artifacts/{}\">{}</a>{points}</td><td class=\"number\">{}</td><td>{}</td><td>{}</td></tr>\n",
+        encoded(&entry.name),
+        escaped(&entry.name),
+        size(entry.size),
+        httpdate::fmt_http_date(entry.modified.to_system_time()),
+        escaped(&from),
+    )
+}
+
+fn size(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit < units.len() - 1 {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", units[unit]) }
+}
+
+/// Text inside an element or a quoted attribute (HTML Living Standard, "Escaping a string").
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}

@@ -1,0 +1,68 @@
+//! For machines that watch machines: alive, ready, counted.
+
+use serde::Serialize;
+use serde_json::json;
+use warp::{
+    Filter, Rejection,
+    http::{HeaderValue, StatusCode, header},
+    reply::Response,
+};
+
+use super::{
+    Answer, Shared, answer, get,
+    reply::{self, Problem},
+    with,
+};
+
+/// What the service knows of the parts it stands on; the sentence says what is wrong.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Health {
+    /// The container engine: none if it answers.
+    pub engine: Option<String>,
+    /// The directory shared with containers: none if both see the same.
+    pub tmp_directory: Option<String>,
+    /// Whether builds are taken up again and the service works as it should.
+    pub started: bool,
+}
+
+pub(super) fn routes(
+    parts: &Shared,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static + use<> {
+    let alive = warp::path!("healthz").and(get()).and_then(|| answer(async { Ok(reply::text("ok\n")) }));
+    let ready = warp::path!("readyz").and(get()).and(with(parts)).and_then(|parts| answer(ready(parts)));
+    let metrics = warp::path!("metrics").and(get()).and(with(parts)).and_then(|parts| answer(metrics(parts)));
+    alive.or(ready).unify().or(metrics).unify().boxed()
+}
+
+async fn ready(parts: Shared) -> Answer {
+    let health = parts.health.borrow().clone();
+    let store = parts.database.read(crate::store::history::board).await.err().map(|error| error.to_string());
+    let catalog = parts.sync.is_loaded();
+    let well =
+        store.is_none() && health.engine.is_none() && health.tmp_directory.is_none() && health.started && catalog;
+    let body = json!({
+        "status": if well { "ready" } else { "not ready" },
+        "store": store,
+        "engine": health.engine,
+        "tmp_directory": health.tmp_directory,
+        "catalog": if catalog { None } else { Some("the configuration repository has not been read yet") },
+        "started": health.started,
+    });
+    let code = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Ok(reply::status(code, reply::json(&body)?))
+}
+
+async fn metrics(parts: Shared) -> Answer {
+    let (queued, running) = parts
+        .database
+        .read(crate::store::history::board)
+        .await
+        .map_err(|error| Problem::unavailable("the store could not be read", &error))?;
+    parts.metrics.set_board(queued, running);
+    let mut response = reply::text(parts.metrics.render());
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8"),
+    );
+    Ok(response)
+}

@@ -1,0 +1,108 @@
+//! Logs as text, while a build runs and after.
+
+use serde::Deserialize;
+use warp::{
+    Filter, Rejection,
+    http::{HeaderMap, HeaderValue},
+    path::Tail,
+    reply::Response,
+};
+
+use super::{
+    Answer, Shared, answer, build_id,
+    builds::store_failed,
+    get,
+    range::{self, Content},
+    reply::{self, Problem},
+    status::split_path,
+    with,
+};
+use crate::{
+    model::{Build, BuildId, BuildState},
+    store::{builds, history},
+};
+
+/// The most lines `?tail=` gives.
+const LONGEST_TAIL: usize = 100_000;
+
+#[derive(Debug, Deserialize)]
+struct ReportQuery {
+    tail: Option<usize>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LogsQuery {
+    script: Option<String>,
+    tail: Option<usize>,
+}
+
+pub(super) fn routes(
+    parts: &Shared,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static + use<> {
+    let report = warp::path!("report" / String)
+        .and(get())
+        .and(with(parts))
+        .and(warp::query())
+        .and(warp::header::headers_cloned())
+        .and_then(|id, parts, query, headers| answer(report(id, parts, query, headers)));
+    let logs = warp::path!("build" / "logs" / ..)
+        .and(warp::path::tail())
+        .and(get())
+        .and(with(parts))
+        .and(warp::query())
+        .and(warp::header::headers_cloned())
+        .and_then(|tail, parts, query, headers| answer(logs(tail, parts, query, headers)));
+    report.or(logs).unify().boxed()
+}
+
+async fn report(id: String, parts: Shared, query: ReportQuery, headers: HeaderMap) -> Answer {
+    let id = build_id(&id)?;
+    let build = find(&parts, id).await?;
+    send(&parts, &build, query.tail, &headers)
+}
+
+pub(super) async fn find(parts: &Shared, id: BuildId) -> Result<Build, Problem> {
+    let found = parts.database.read(move |tx| builds::find(tx, id)).await.map_err(|error| store_failed(&error))?;
+    found.map(|(_, build)| build).ok_or_else(|| Problem::not_found(format!("there is no build `{id}`")))
+}
+
+async fn logs(tail: Tail, parts: Shared, query: LogsQuery, headers: HeaderMap) -> Answer {
+    let path = split_path(tail.as_str())?;
+    let mut newest = None;
+    // An org may have sub-groups and a branch may have slashes: the longest repository wins.
+    for (repository, name) in path.splits() {
+        let script = query.script.clone();
+        newest = parts
+            .database
+            .read(move |tx| history::newest(tx, &repository, Some(&name), script.as_deref()))
+            .await
+            .map_err(|error| store_failed(&error))?;
+        if newest.is_some() {
+            break;
+        }
+    }
+    let build = newest.ok_or_else(|| Problem::not_found(format!("there is no build of `{}`", path.shown())))?;
+    send(&parts, &build, query.tail, &headers)
+}
+
+fn send(parts: &Shared, build: &Build, tail: Option<usize>, headers: &HeaderMap) -> Answer {
+    let failed = |error: std::io::Error| Problem::unavailable("the log could not be read", &error);
+    let mut response = match tail {
+        Some(lines) => reply::text(parts.logs.tail(build.id, lines.min(LONGEST_TAIL)).map_err(failed)?),
+        None => match parts.logs.open(build.id).map_err(failed)? {
+            Some((file, size)) => {
+                let content = Content { file, size, content_type: "text/plain; charset=utf-8", etag: None };
+                range::send(content, headers)?
+            }
+            // It has written nothing yet.
+            None => reply::text(""),
+        },
+    };
+    let state = match build.state {
+        BuildState::Finished(_) => "complete",
+        BuildState::Queued { .. } | BuildState::Running { .. } => "growing",
+    };
+    response.headers_mut().insert("x-log-state", HeaderValue::from_static(state));
+    response.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
+    Ok(response)
+}

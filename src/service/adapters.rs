@@ -1,0 +1,138 @@
+//! Git and the hub, as the runner wants them.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    git::{Checkout, GitError, MirrorUse, Mirrors},
+    model::{Artifact, ArtifactName, Build, BuildId, Cause, Outcome},
+    publish::{self, DirectoryHub, LinkOrder, PublishError},
+    runner::{Bind, Collected, Fault, Publisher, Source},
+};
+
+/// Where a mirror's objects are mounted in a container.
+const OBJECTS: &str = "/.autobuilder-objects";
+
+/// Which mirrors are mounted in which build's container; those are not packed anew meanwhile.
+#[derive(Clone, Default)]
+pub struct Uses(Arc<Mutex<HashMap<BuildId, MirrorUse>>>);
+
+impl Uses {
+    pub(super) fn keep(&self, build: BuildId, mirror: MirrorUse) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(build, mirror);
+    }
+
+    pub(super) fn release(&self, build: BuildId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&build);
+    }
+}
+
+/// Sources from the mirrors.
+pub struct GitSource {
+    mirrors: Mirrors,
+    uses: Uses,
+}
+
+impl GitSource {
+    /// Sources from these mirrors; what is checked out is kept in `uses`.
+    pub fn new(mirrors: Mirrors, uses: Uses) -> Self {
+        Self { mirrors, uses }
+    }
+}
+
+impl Source for GitSource {
+    fn binds(&self, build: &Build) -> Result<Vec<Bind>, Fault> {
+        let objects = self.mirrors.objects(build.repository()).map_err(|error| fault(&error))?;
+        Ok(vec![Bind::read_only(objects, OBJECTS)])
+    }
+
+    async fn prepare(&self, build: &Build, workspace: &Path) -> Result<(), Fault> {
+        let fetched = self
+            .mirrors
+            .fetch(build.repository(), build.git_ref(), &build.commit, None)
+            .await
+            .map_err(|error| fault(&error))?;
+        let to = Checkout { directory: workspace.to_owned(), objects_mount: OBJECTS.to_owned() };
+        let checked_out = self.mirrors.checkout(fetched, to).await.map_err(|error| fault(&error))?;
+        self.uses.keep(build.id, checked_out.usage);
+        Ok(())
+    }
+}
+
+fn fault(error: &GitError) -> Fault {
+    let gone = matches!(error, GitError::NotOnRef { .. } | GitError::RefGone { .. });
+    let ours = error.is_ours();
+    Fault {
+        cause: if gone { Cause::Gone } else { Cause::Source },
+        outcome: match (gone, ours) {
+            (true, _) => Outcome::Superseded,
+            (false, true) => Outcome::Error,
+            (false, false) => Outcome::Failure,
+        },
+        retryable: ours && !gone,
+        message: error.to_string(),
+    }
+}
+
+/// Artifacts to the embedded hub.
+pub struct HubPublisher {
+    hub: DirectoryHub,
+}
+
+impl HubPublisher {
+    pub(super) fn new(hub: DirectoryHub) -> Self {
+        Self { hub }
+    }
+}
+
+impl Publisher for HubPublisher {
+    async fn publish(&self, build: &Build, collected: Collected) -> Result<Artifact, Fault> {
+        let recipe = &build.recipe;
+        let name = ArtifactName::new(
+            recipe.format,
+            build.repository(),
+            recipe.tag.as_deref(),
+            build.git_ref(),
+            &build.commit,
+            recipe.artifact.file_name(),
+        )
+        .map_err(|error| Fault {
+            cause: Cause::Publish,
+            outcome: Outcome::Failure,
+            retryable: false,
+            message: error.to_string(),
+        })?;
+        let order = LinkOrder {
+            repository: build.repository().clone(),
+            git_ref: build.git_ref().clone(),
+            position: build.position,
+            build: build.id,
+        };
+        let Collected { file, size, sha256 } = collected;
+        let (hub, format) = (self.hub.clone(), recipe.format);
+        let publish = move || hub.publish(publish::Collected { file, size, sha256 }, &name, format, &order);
+        match tokio::task::spawn_blocking(publish).await {
+            Ok(Ok(published)) => Ok(published.artifact),
+            Ok(Err(error)) => Err(unpublished(&error)),
+            Err(error) => Err(Fault {
+                cause: Cause::Publish,
+                outcome: Outcome::Error,
+                retryable: true,
+                message: format!("publishing stopped: {error}"),
+            }),
+        }
+    }
+}
+
+fn unpublished(error: &PublishError) -> Fault {
+    let theirs = error.is_recipes_fault();
+    Fault {
+        cause: if error.is_disk_full() { Cause::Disk } else { Cause::Publish },
+        outcome: if theirs { Outcome::Failure } else { Outcome::Error },
+        retryable: !theirs,
+        message: format!("the artifact could not be published: {error}"),
+    }
+}

@@ -1,0 +1,179 @@
+//! Makes the parts and hands each what it may know.
+
+use std::{fs, path::Path, sync::Arc};
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tracing::{error, info};
+
+use super::{StartError, pictures, policy, worker};
+use crate::{
+    bus::Bus,
+    catalog::{Keeper, Location, CatalogSync},
+    config::Config,
+    git::{self, Mirrors},
+    hook,
+    http::{self, Health},
+    intake::Intake,
+    lifecycle::Lifecycle,
+    live::{self, Board},
+    logs::Logs,
+    metrics::Metrics,
+    publish::{self, DirectoryHub},
+    runner::Engine,
+    shutdown::Shutdown,
+    sqlite::Database,
+    store,
+};
+
+/// What [`super::Service::start`] needs.
+pub(super) struct Parts {
+    pub(super) lock: store::Lock,
+    pub(super) routes: http::Parts,
+    pub(super) catalog: Arc<Keeper>,
+    pub(super) sync: Arc<CatalogSync>,
+    pub(super) hook: Arc<ArcSwap<hook::Config>>,
+    pub(super) background: Background,
+}
+
+/// What goes on behind the listener.
+pub(super) struct Background {
+    shutdown: Shutdown,
+    database: Database,
+    logs: Logs,
+    bus: Bus,
+    board: Board,
+    sync: Arc<CatalogSync>,
+    restored: bool,
+    shop: worker::Shop,
+}
+
+pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts, StartError> {
+    let repository = config.check()?;
+    let directory = &config.store.directory;
+    make(directory)?;
+    let lock = store::Lock::take(directory)?;
+    let instance =
+        store::instance_id(directory).map_err(|source| StartError::Directory { path: directory.clone(), source })?;
+    let database = Database::open(&directory.join("autobuilder.sqlite"), store::MIGRATIONS)?;
+    let logs_directory = directory.join("logs");
+    let logs =
+        Logs::new(&logs_directory).map_err(|source| StartError::Directory { path: logs_directory.clone(), source })?;
+    let (bus, metrics, board) = (Bus::new(), Metrics::new(), Board::new());
+    let lifecycle = Arc::new(Lifecycle::new(database.clone(), bus.clone(), metrics.clone()));
+    let mirrors = Mirrors::new(git::Config {
+        clone_url: config.github.clone_url.clone(),
+        token: config.github.token.get().cloned(),
+        ..git::Config::new(directory.join("mirrors"))
+    })?;
+    let keeper = Arc::new(Keeper::new(policy::policy(config)?));
+    let location = Location { repository, branch: branch(config)? };
+    let sync = Arc::new(CatalogSync::new(location, mirrors.clone(), database.clone(), Arc::clone(&keeper)));
+    let restored = sync.restore().await?;
+    let hub = DirectoryHub::open(&publish::Config {
+        directory: config.hub.directory.clone(),
+        binary_directory: binaries(config),
+    })?;
+    let engine = Engine::new(host(config), &instance)?;
+    let (health, healthy) = watch::channel(Health::default());
+    let hook = Arc::new(ArcSwap::from_pointee(policy::hook(config)));
+    let intake = Arc::new(Intake {
+        hook: Arc::clone(&hook),
+        catalog: Arc::clone(&keeper),
+        sync: Arc::clone(&sync),
+        mirrors: mirrors.clone(),
+        lifecycle: Arc::clone(&lifecycle),
+        metrics: metrics.clone(),
+        shutdown: shutdown.clone(),
+    });
+    let public_url = public_url(config);
+    let tools = worker::Tools { engine, mirrors, hub: hub.clone(), logs: logs.clone(), bus: bus.clone() };
+    let shop = worker::Shop::new(config, &instance, tools, Arc::clone(&lifecycle), metrics.clone(), health, shutdown);
+    let routes = http::Parts {
+        intake,
+        lifecycle,
+        database: database.clone(),
+        logs: logs.clone(),
+        catalog: Arc::clone(&keeper),
+        sync: Arc::clone(&sync),
+        board: board.clone(),
+        bus: bus.clone(),
+        hub,
+        metrics,
+        health: healthy,
+        api_token: config.server.api_token.get().cloned(),
+        public_url,
+    };
+    let background =
+        Background { shutdown: shutdown.clone(), database, logs, bus, board, sync: Arc::clone(&sync), restored, shop };
+    Ok(Parts { lock, routes, catalog: keeper, sync, hook, background })
+}
+
+fn make(directory: &Path) -> Result<(), StartError> {
+    fs::create_dir_all(directory).map_err(|source| StartError::Directory { path: directory.to_owned(), source })
+}
+
+fn branch(config: &Config) -> Result<Option<crate::model::Branch>, StartError> {
+    let name = &config.catalog.branch;
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let parsed =
+        name.parse().map_err(|error| crate::config::ConfigError::Invalid(format!("`catalog.branch`: {error}")))?;
+    Ok(Some(parsed))
+}
+
+fn binaries(config: &Config) -> Option<std::path::PathBuf> {
+    let directory = &config.binary.directory;
+    (!directory.as_os_str().is_empty()).then(|| directory.clone())
+}
+
+fn host(config: &Config) -> Option<&str> {
+    (!config.docker.host.is_empty()).then_some(config.docker.host.as_str())
+}
+
+/// How people reach the service.
+pub fn public_url(config: &Config) -> String {
+    match config.server.public_url.trim_end_matches('/') {
+        "" => format!("http://{}", config.server.listen),
+        url => url.to_owned(),
+    }
+}
+
+impl Background {
+    /// Starts everything that goes on behind the listener.
+    pub(super) fn start(self) {
+        let Self { shutdown, database, logs, bus, board, sync, restored, shop } = self;
+        let feed = live::follow(
+            board,
+            bus.subscribe(),
+            move || pictures::take(database.clone(), logs.clone()),
+            shutdown.leave_token(),
+        );
+        // The first picture, like any later one.
+        bus.refresh();
+        shutdown.spawn(feed);
+        let early = shutdown.clone();
+        shutdown.spawn(async move {
+            tokio::select! {
+                () = load_catalog(&sync, restored) => {}
+                () = early.draining() => {}
+            }
+        });
+        shop.open();
+    }
+}
+
+/// The first look at the configuration repository; tried again until there is one to work by.
+async fn load_catalog(sync: &CatalogSync, restored: bool) {
+    let mut wait = std::time::Duration::from_secs(1);
+    while sync.reload().await.is_err() {
+        if restored {
+            info!("Working by the last good configuration of the run before");
+        } else {
+            error!("Without a configuration no push can be judged; trying again in {wait:?}");
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(std::time::Duration::from_secs(60));
+    }
+}

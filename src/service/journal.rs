@@ -1,0 +1,82 @@
+//! Tells the lifecycle and the screens what the runner reports.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use crate::{
+    bus::Bus,
+    lifecycle::Lifecycle,
+    metrics::Metrics,
+    model::{Build, BuildId, BuildState, Stage},
+    runner::{Journal, Progress},
+};
+
+/// The journal of a service.
+pub(super) struct LiveJournal {
+    lifecycle: Arc<Lifecycle>,
+    bus: Bus,
+    metrics: Metrics,
+    running: Mutex<HashMap<BuildId, Entry>>,
+}
+
+/// A running build as it is now.
+struct Entry {
+    build: Build,
+    stage: Option<(Stage, Instant)>,
+}
+
+impl LiveJournal {
+    pub(super) fn new(lifecycle: Arc<Lifecycle>, bus: Bus, metrics: Metrics) -> Self {
+        Self { lifecycle, bus, metrics, running: Mutex::default() }
+    }
+
+    pub(super) fn begin(&self, build: &Build) {
+        self.lock().insert(build.id, Entry { build: build.clone(), stage: None });
+    }
+
+    pub(super) fn end(&self, id: BuildId) {
+        if let Some(Entry { stage: Some((stage, since)), .. }) = self.lock().remove(&id) {
+            self.metrics.stage(stage, since.elapsed());
+        }
+    }
+
+    fn change(&self, id: BuildId, change: impl FnOnce(&mut Build)) {
+        let mut running = self.lock();
+        let Some(entry) = running.get_mut(&id) else { return };
+        change(&mut entry.build);
+        self.lifecycle.attach(&entry.build);
+    }
+
+    fn enter(&self, id: BuildId, stage: Stage) {
+        let mut running = self.lock();
+        let Some(entry) = running.get_mut(&id) else { return };
+        if let Some((before, since)) = entry.stage.replace((stage, Instant::now())) {
+            self.metrics.stage(before, since.elapsed());
+        }
+        entry.build.state = BuildState::Running { stage };
+        self.lifecycle.enter(&entry.build, stage);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<BuildId, Entry>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Journal for Arc<LiveJournal> {
+    fn note(&self, build: BuildId, progress: Progress) {
+        match progress {
+            Progress::Stage(stage) => self.enter(build, stage),
+            Progress::Image(digest) => self.change(build, |build| build.baseimage_digest = Some(digest)),
+            Progress::Container(id) => self.change(build, |build| build.container = Some(id)),
+            Progress::Output { offset, bytes } => {
+                self.metrics.logged(bytes.len() as u64);
+                self.bus.output(build, offset, bytes);
+            }
+            // Shown by `autobuilder build`; on the page the stage says it.
+            Progress::Pull(_) => {}
+        }
+    }
+}

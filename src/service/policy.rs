@@ -1,0 +1,83 @@
+//! From the configuration file to what the parts want.
+
+use std::collections::BTreeMap;
+
+use secrecy::ExposeSecret;
+
+use crate::{
+    catalog::{Grant, Policy},
+    config::{Config, ConfigError},
+    hook,
+    model::{Branch, GitRef, Limits, Recipe, Repository},
+};
+
+/// The operator's defaults and exceptions, as the catalog applies them.
+pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
+    let build = &config.build;
+    Ok(Policy {
+        default_baseimage: build.default_baseimage.clone(),
+        limits: Limits {
+            timeout: build.timeout,
+            stall_timeout: build.stall_timeout,
+            memory: build.memory,
+            cpus: build.cpus,
+            pids: build.pids,
+            log_limit: build.log_limit,
+        },
+        grants: config.grant.iter().map(grant).collect::<Result<_, _>>()?,
+    })
+}
+
+fn grant(grant: &crate::config::Grant) -> Result<Grant, ConfigError> {
+    let repository = grant
+        .repository
+        .parse()
+        .map_err(|error| ConfigError::Invalid(format!("a [[grant]]'s `repository`: {error}")))?;
+    let mut secrets: Vec<_> = grant.secrets.keys().cloned().collect();
+    secrets.sort();
+    Ok(Grant {
+        repository,
+        branch: (!grant.branch.is_empty()).then(|| grant.branch.clone()),
+        capabilities: grant.capabilities.clone(),
+        memory: grant.memory,
+        timeout: grant.timeout,
+        network: grant.network.clone(),
+        secrets,
+    })
+}
+
+/// How deliveries are checked.
+pub(super) fn hook(config: &Config) -> hook::Config {
+    hook::Config {
+        secrets: config.webhook.secret.all().to_vec(),
+        allow_unsigned: config.webhook.allow_unsigned,
+        allow_sha1: config.webhook.allow_sha1,
+    }
+}
+
+/// Values of the secrets that a recipe asks for and was granted.
+pub fn secrets(
+    grants: &[crate::config::Grant],
+    repository: &Repository,
+    git_ref: &GitRef,
+    recipe: &Recipe,
+) -> BTreeMap<String, String> {
+    let branch = git_ref.branch().map(Branch::as_str);
+    let covers = |grant: &&crate::config::Grant| {
+        grant.repository == repository.as_str() && (grant.branch.is_empty() || Some(grant.branch.as_str()) == branch)
+    };
+    let granted = grants.iter().filter(covers).flat_map(|grant| &grant.secrets);
+    granted
+        .filter(|(name, _)| recipe.secrets.contains(name))
+        .filter_map(|(name, value)| Some((name.clone(), value.get()?.expose_secret().to_owned())))
+        .collect()
+}
+
+/// Sections that changed and cannot change while the service runs.
+pub(super) fn needs_restart(before: &Config, after: &Config) -> Vec<String> {
+    let live = ["webhook", "grant"];
+    let table = |config: &Config| toml::Table::try_from(config).unwrap_or_default();
+    let (before, after) = (table(before), table(after));
+    let changed = |name: &&String| !live.contains(&name.as_str()) && before.get(*name) != after.get(*name);
+    after.keys().filter(changed).cloned().collect()
+}

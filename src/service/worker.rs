@@ -1,0 +1,297 @@
+//! Claims builds and sees each through to its end.
+//!
+//! One task owns one build, from the claim to the moment its end is on the disk. The runner does the
+//! work, the lifecycle keeps the state; this file only joins the two.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use super::{
+    adapters::{GitSource, HubPublisher, Uses},
+    assemble::public_url,
+    journal::LiveJournal,
+    policy,
+};
+use crate::{
+    bus::Bus,
+    config::{Config, Grant},
+    git::Mirrors,
+    http::Health,
+    lifecycle::{Claim, Lifecycle, NotKept},
+    logs::Logs,
+    metrics::Metrics,
+    model::{Build, BuildState, Cause, Ending, Stage},
+    publish::DirectoryHub,
+    runner::{self, End, Engine, Job, ProbeError, Runner, Signals},
+    shutdown::Shutdown,
+};
+
+/// How often the engine is asked whether it is there.
+const PULSE: Duration = Duration::from_secs(10);
+
+/// How soon an engine that is away is asked again.
+const AWAY: Duration = Duration::from_secs(1);
+
+/// How many packs a mirror may have before it is packed anew.
+const MOST_PACKS: usize = 50;
+
+/// What builds are made with.
+pub(super) struct Tools {
+    pub(super) engine: Engine,
+    pub(super) mirrors: Mirrors,
+    pub(super) hub: DirectoryHub,
+    pub(super) logs: Logs,
+    pub(super) bus: Bus,
+}
+
+type ServiceRunner = Runner<GitSource, HubPublisher, Arc<LiveJournal>>;
+
+/// All workers.
+#[derive(Clone)]
+pub(super) struct Shop {
+    runner: Arc<ServiceRunner>,
+    journal: Arc<LiveJournal>,
+    lifecycle: Arc<Lifecycle>,
+    logs: Logs,
+    mirrors: Mirrors,
+    uses: Uses,
+    grants: Arc<Vec<Grant>>,
+    default_image: String,
+    places: Arc<Semaphore>,
+    builds: TaskTracker,
+    health: watch::Sender<Health>,
+    shutdown: Shutdown,
+}
+
+impl Shop {
+    pub(super) fn new(
+        config: &Config,
+        instance: &str,
+        tools: Tools,
+        lifecycle: Arc<Lifecycle>,
+        metrics: Metrics,
+        health: watch::Sender<Health>,
+        shutdown: &Shutdown,
+    ) -> Self {
+        let Tools { engine, mirrors, hub, logs, bus } = tools;
+        let journal = Arc::new(LiveJournal::new(Arc::clone(&lifecycle), bus, metrics));
+        let uses = Uses::default();
+        let settings = runner::Config {
+            instance: instance.to_owned(),
+            tmp_directory: config.build.tmp_directory.clone(),
+            container_prefix: config.build.container_prefix.clone(),
+            extra_hosts: config.build.extra_hosts.clone(),
+            host: public_url(config),
+            environment: config.build.environment.clone(),
+        };
+        let source = GitSource::new(mirrors.clone(), uses.clone());
+        let publisher = HubPublisher::new(hub);
+        let runner = Runner::new(settings, engine, logs.clone(), source, publisher, Arc::clone(&journal));
+        Self {
+            runner: Arc::new(runner),
+            journal,
+            lifecycle,
+            logs,
+            mirrors,
+            uses,
+            grants: Arc::new(config.grant.clone()),
+            default_image: config.build.default_baseimage.clone(),
+            places: Arc::new(Semaphore::new(config.build.parallel)),
+            builds: TaskTracker::new(),
+            health,
+            shutdown: shutdown.clone(),
+        }
+    }
+
+    /// Works until the service drains or leaves.
+    pub(super) fn open(self) {
+        let shutdown = self.shutdown.clone();
+        let pulse = self.clone();
+        shutdown.spawn(async move { pulse.watch_engine().await });
+        shutdown.spawn(async move {
+            tokio::select! {
+                () = self.work() => {}
+                () = self.shutdown.draining() => {}
+            }
+            self.close().await;
+        });
+    }
+
+    async fn work(&self) {
+        self.engine_there().await;
+        if let Err(failure) = self.take_up().await {
+            error!("Interrupted builds could not be taken up: {failure}");
+            return;
+        }
+        self.health.send_modify(|health| health.started = true);
+        let probing = self.clone();
+        self.builds.spawn(async move { probing.probe().await });
+        loop {
+            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
+            // An engine that is away must not use up the attempts of every build that waits.
+            let healthy = self.health.subscribe().wait_for(|health| health.engine.is_none()).await.is_ok();
+            if !healthy {
+                return;
+            }
+            match self.lifecycle.claim().await {
+                Ok(claim) => self.begin(claim, None, Some(place)),
+                Err(failure) => {
+                    error!("The queue could not be read: {failure}");
+                    tokio::time::sleep(AWAY).await;
+                }
+            }
+        }
+    }
+
+    /// Waits for the engine and what builds need of it.
+    async fn engine_there(&self) {
+        loop {
+            let ready = self.runner.prepare().await;
+            let problem = ready.err().map(|error| error.to_string());
+            self.health.send_modify(|health| health.engine.clone_from(&problem));
+            let Some(problem) = problem else { return };
+            warn!("No build can start: {problem}");
+            tokio::time::sleep(AWAY).await;
+        }
+    }
+
+    /// Takes up what ran when the service last ended, and removes what belongs to nothing any more.
+    async fn take_up(&self) -> Result<(), NotKept> {
+        let interrupted = self.lifecycle.interrupted().await?;
+        let live: HashMap<_, _> = interrupted.iter().map(|claim| (claim.build.id, claim.build.attempt)).collect();
+        if let Err(failure) = self.runner.sweep(&live).await {
+            warn!("Not everything an earlier run left could be removed: {failure}");
+        }
+        for claim in interrupted {
+            let stage = match claim.build.state {
+                BuildState::Running { stage } => stage,
+                BuildState::Queued { .. } | BuildState::Finished(_) => continue,
+            };
+            info!(build.id = %claim.build.id, "Taking up `{}` {}", claim.build.repository(), claim.build.git_ref().name());
+            // More may have run than may run now; those go on without a place.
+            let place = Arc::clone(&self.places).try_acquire_owned().ok();
+            self.begin(claim, Some(stage), place);
+        }
+        Ok(())
+    }
+
+    fn begin(&self, claim: Claim, adopt: Option<Stage>, place: Option<OwnedSemaphorePermit>) {
+        let shop = self.clone();
+        self.builds.spawn(async move {
+            shop.build(claim, adopt).await;
+            drop(place);
+        });
+    }
+
+    async fn build(&self, claim: Claim, adopt: Option<Stage>) {
+        let build = claim.build.clone();
+        let secrets = policy::secrets(&self.grants, build.repository(), build.git_ref(), &build.recipe);
+        let job = Job { build, secrets };
+        let signals = Signals { cancel: claim.cancel.clone(), leave: self.shutdown.leave_token() };
+        self.journal.begin(&job.build);
+        let end = match adopt {
+            Some(stage) => {
+                self.uses.keep(job.build.id, self.mirrors.in_use(job.build.repository()).await);
+                self.runner.adopt(&job, stage, &signals).await
+            }
+            None => self.runner.run(&job, &signals).await,
+        };
+        self.journal.end(job.build.id);
+        match end {
+            // The next start finds the container by the build's name.
+            End::Detached => return,
+            End::Published(artifact) => self.lifecycle.finish(&claim, Ending::published(artifact)).await,
+            End::Failed(failure) => self.failed(&claim, &failure).await,
+        }
+        self.uses.release(job.build.id);
+        self.runner.clean(&job);
+        self.compact(&job.build).await;
+    }
+
+    async fn failed(&self, claim: &Claim, failure: &runner::RunError) {
+        let ending = failure.ending();
+        self.explain(&claim.build, &ending.message);
+        if ending.cause == Cause::Engine {
+            self.ask_engine().await;
+        }
+        if failure.is_retryable() {
+            self.lifecycle.try_again(claim, ending).await;
+        } else {
+            self.lifecycle.finish(claim, ending).await;
+        }
+    }
+
+    /// A build whose script never wrote a line has its reason as its log: an empty page helps nobody.
+    fn explain(&self, build: &Build, message: &str) {
+        let written = self.logs.writer(build.id).and_then(|mut log| {
+            if log.is_empty() { log.append(format!("autobuilder: {message}\n").as_bytes()) } else { Ok(()) }
+        });
+        if let Err(failure) = written {
+            warn!(build.id = %build.id, "The log could not be written: {failure}");
+        }
+    }
+
+    /// Between builds, when it is cheap, so that a year of pushes does not leave a thousand packs.
+    async fn compact(&self, build: &Build) {
+        if let Err(failure) = self.mirrors.compact(build.repository(), MOST_PACKS).await {
+            warn!("The mirror of `{}` could not be packed: {failure}", build.repository());
+        }
+    }
+
+    async fn watch_engine(&self) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(if self.health.borrow().engine.is_some() { AWAY } else { PULSE }) => {}
+                () = self.shutdown.leaving() => return,
+            }
+            self.ask_engine().await;
+        }
+    }
+
+    async fn ask_engine(&self) {
+        let problem = self.runner.engine().ping().await.err().map(|error| error.to_string());
+        self.health.send_if_modified(|health| {
+            let changed = health.engine.is_some() != problem.is_some();
+            if changed {
+                match &problem {
+                    Some(problem) => warn!("No build can start: {problem}"),
+                    None => info!("The container engine is back"),
+                }
+            }
+            health.engine = problem;
+            changed
+        });
+    }
+
+    /// Whether containers see what we write. Needs an image; tells only what it could find out.
+    async fn probe(&self) {
+        match self.runner.probe_tmp_directory(&self.default_image).await {
+            Ok(_) => {}
+            Err(problem @ (ProbeError::Differs(_) | ProbeError::Unusable { .. })) => {
+                error!("{problem}");
+                self.health.send_modify(|health| health.tmp_directory = Some(problem.to_string()));
+            }
+            Err(ProbeError::Engine(problem)) => warn!("The temporary directory could not be probed: {problem}"),
+        }
+    }
+
+    /// Lets what runs go on or end, then lets go of the engine.
+    async fn close(&self) {
+        self.builds.close();
+        tokio::select! {
+            () = self.builds.wait() => {}
+            // Each build notices by itself and lets its container go on.
+            () = async { self.shutdown.leaving().await; self.builds.wait().await } => {}
+        }
+        match tokio::time::timeout(Duration::from_secs(8), self.runner.leave()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => warn!("The engine keeps something of ours until the next start: {failure}"),
+            Err(_) => warn!("Cleaning up took too long; the next start goes on with it"),
+        }
+        // Nothing runs any more: the web server may close.
+        self.shutdown.leave();
+    }
+}

@@ -1,0 +1,13 @@
+//! A world for a test: real git repositories, a real engine, the real binary, and a forge's signature.
+//!
+//! A [`World`] ends its service and fails the test if that left a container, a network or a folder.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+pub mod client;
+pub mod docker;
+pub mod repository;
+pub mod world;
+
+pub use self::{repository::Repository, world::World};
