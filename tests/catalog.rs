@@ -8,6 +8,7 @@ use autobuilder::{
     catalog::{Catalog, Keeper, Lookup, Planned, Policy, Severity, SourceFile, render, schema},
     model::{GitRef, Network, Recipe, Repository},
 };
+use proptest::strategy::Strategy;
 
 const GOOD: &str = "buildscripts: [build.sh]\nbuild.sh:\n  artifact: a.tar.gz\n";
 
@@ -407,4 +408,27 @@ fn the_guides_problem_looks_as_it_really_does() {
     let slip: Vec<_> =
         catalog.problems().iter().filter(|problem| problem.message.contains("artefact")).cloned().collect();
     assert!(include_str!("../docs/catalog.md").contains(&render(&slip, false)), "{}", render(&slip, false));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_however_odd_stops_the_service(
+        pieces in proptest::collection::vec(
+            proptest::prop_oneof![
+                proptest::sample::select(vec![
+                    "buildscripts", "b.sh", "artifact", "env", "branches", ":", ": ", "- ", "\n", "\n  ", "\t", "\r", "[",
+                    "]", "{", "}", "&a ", "*a", "<<", "!!x ", "'", "\"", "|\n", ">\n", "---\n", "...\n", "#", "%YAML 1.2\n",
+                    "? ", ",", "~", "é", "\u{feff}", "\u{202e}", "\0", "\\x1b",
+                ]).prop_map(str::to_owned),
+                "[ -~]{0,8}",
+                "\\PC{0,4}",
+            ],
+            0..60,
+        )
+    ) {
+        let catalog = Catalog::read(vec![file("acme/tool/main.yaml", pieces.concat())], &Policy::default());
+        render(catalog.problems(), true);
+        let quiet = |c: char| c == '\n' || !c.is_control();
+        proptest::prop_assert!(render(catalog.problems(), false).chars().all(quiet));
+    }
 }
