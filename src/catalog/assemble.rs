@@ -72,7 +72,7 @@ impl Assembly<'_> {
         if files.len() > MOST_FILES {
             let message = format!("there are {} branch files, and only the first {MOST_FILES} are read", files.len());
             let help = "remove some, or join branches into one file with `branches:`";
-            self.next.problems.push(Problem::of_file("", message, help));
+            self.next.problems.push(Problem::of_file(".", message, help));
         }
         let mut read = Vec::with_capacity(files.len());
         for (number, (path, text)) in files.into_iter().enumerate() {

@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_problem_of_the_whole_file_names_the_file() {
-        let text = render(&[Problem::of_file("main.yaml", "too shallow", "move it").as_warning()], false);
+        let text = render(&[Problem::of_file("main.yaml", "too shallow", "move it").into_warning()], false);
         assert!(text.contains("warning: too shallow") && text.contains("--> main.yaml"), "{text}");
     }
 }

@@ -72,5 +72,5 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 fn symlink(path: &str) -> Problem {
     let help = "put the file itself here: a link could lead out of the configuration repository";
-    Problem::of_file(path, "this symbolic link is not followed", help).as_warning()
+    Problem::of_file(path, "this symbolic link is not followed", help).into_warning()
 }

@@ -25,7 +25,7 @@ pub(super) use self::{
 
 /// Reads one file. The problems are never empty, and in the order of the file.
 pub(super) fn branch_file(path: &str, bytes: &[u8]) -> Result<BranchFile, Vec<Problem>> {
-    let text = text::decode(path, bytes).map_err(|problem| vec![problem])?;
+    let text = text::decode(path, bytes)?;
     let mut report = Report::new(path, text);
     let file = match tree::read(text, &mut report) {
         Ok(root) => file::read(root.as_deref(), &mut report),

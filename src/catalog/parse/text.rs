@@ -6,17 +6,17 @@ use crate::catalog::problem::{Place, Problem, printable};
 pub(in crate::catalog) const LARGEST: usize = 64 * 1024;
 
 /// The text without a byte order mark.
-pub(super) fn decode<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Problem> {
+pub(super) fn decode<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Vec<Problem>> {
     if bytes.len() > LARGEST {
         let message = "this file is larger than 64 KiB, and a branch file never is";
-        return Err(Problem::of_file(path, message, "split it, or move what is not a branch file elsewhere"));
+        return Err(vec![Problem::of_file(path, message, "split it, or move what is not a branch file elsewhere")]);
     }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(start_of_file(path, "this file is written as UTF-16", "save it as UTF-8"));
+        return Err(vec![start_of_file(path, "this file is written as UTF-16", "save it as UTF-8")]);
     }
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
-        Err(error) => Err(not_utf8(path, bytes, error.valid_up_to())),
+        Err(error) => Err(vec![not_utf8(path, bytes, error.valid_up_to())]),
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::{collections::HashMap, rc::Rc};
 
-use serde_yaml::granit_parser::{self, Event, Parser, ScalarStyle, ScanError, Span, StrInput};
+use serde_yaml::granit_parser::{self, ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 
 use super::{
     merge,
@@ -56,8 +56,8 @@ pub(super) fn read(text: &str, report: &mut Report<'_>) -> Result<Option<Rc<Node
     let options = granit_parser::options! {
         emit_comments: false,
         emit_unresolved_aliases: true,
-        flow_nesting_limit: 4 * DEEPEST,
-        block_nesting_limit: 4 * DEEPEST,
+        flow_nesting_limit: 2 * DEEPEST,
+        block_nesting_limit: 2 * DEEPEST,
     };
     let events = Parser::new_from_str_with_options(text, options);
     let mut reader = Reader { events, report, anchors: HashMap::new(), aliases: 0, nodes: 0 };
@@ -103,8 +103,7 @@ impl<'s> Reader<'_, '_, 's> {
     fn node(&mut self, event: Event<'s>, span: &Span, depth: usize) -> Result<Rc<Node>, Unreadable> {
         let mark = self.mark(span);
         if depth > DEEPEST {
-            let message = format!("this is nested deeper than {DEEPEST} levels");
-            return Err(self.refuse(mark, message, "a branch file needs no more than four levels"));
+            return Err(self.too_deep(mark));
         }
         self.spend(1, mark)?;
         if let Some(tag) = event.tag() {
@@ -188,6 +187,9 @@ impl<'s> Reader<'_, '_, 's> {
     fn not_yaml(&mut self, error: &ScanError) -> Unreadable {
         let at = error.marker();
         let mark = Mark { line: at.line().max(1), column: at.col() + 1, length: 1 };
+        if *error.kind() == ErrorKind::RecursionLimitExceeded {
+            return self.too_deep(mark);
+        }
         let line = self.report.line(mark.line);
         let indent = &line[..line.len() - line.trim_start().len()];
         let help = if indent.contains('\t') {
@@ -196,6 +198,11 @@ impl<'s> Reader<'_, '_, 's> {
             "check the indentation, and that brackets and quotes are closed here and on the lines above"
         };
         self.refuse(mark, format!("this is not YAML: {}", error.info()), help)
+    }
+
+    fn too_deep(&mut self, mark: Mark) -> Unreadable {
+        let message = format!("this is nested deeper than {DEEPEST} levels");
+        self.refuse(mark, message, "a branch file needs no more than four levels")
     }
 
     fn refuse(&mut self, mark: Mark, message: impl std::fmt::Display, help: impl std::fmt::Display) -> Unreadable {
