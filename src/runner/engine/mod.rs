@@ -19,11 +19,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use events::Events;
 use image::Images;
 
-pub use container::{ContainerState, Owned};
+pub(super) use container::ContainerState;
+pub use container::Owned;
 pub use error::EngineError;
-pub use events::{Seen, Watch};
+pub(super) use events::{Seen, Watch};
 pub use image::{Image, ImageError, PullProgress};
-pub use spec::{Bind, ContainerSpec, Purpose};
+pub use spec::Bind;
+pub(super) use spec::{ContainerSpec, Purpose};
 
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 const OLDEST_API: &str = "1.41";
