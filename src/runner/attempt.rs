@@ -209,7 +209,11 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
                 Ok(found) => return Ok(found),
                 Err(error) => tracing::warn!(build.id = %build.id, "Waiting to take up a build: {error}"),
             }
-            self.unless_stopped(async { Ok(tokio::time::sleep(AWAY).await) }).await?;
+            self.unless_stopped(async {
+                tokio::time::sleep(AWAY).await;
+                Ok(())
+            })
+            .await?;
         }
     }
 
