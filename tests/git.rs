@@ -1,5 +1,7 @@
 //! Mirrors, work trees and submodules, with real repositories and the `git` binary as a second opinion.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
