@@ -50,10 +50,12 @@ function showBuild(next) {
 
 function showFacts(head) {
   const code = (text) => el('code', {}, visible(text));
+  // The first line stands above.
+  const body = String(head.message ?? '').trim().split('\n').slice(1).join('\n').trim();
   const rows = [
     ['Commit', outsideLink(head.url, code(build.commit))],
     ['Author', el('bdi', {}, visible([head.author?.name, head.author?.email && `<${head.author.email}>`].filter(Boolean).join(' ')))],
-    ['Message', visible(head.message).includes('␊') || /\n/.test(head.message ?? '') ? el('pre', {}, visible(String(head.message).trim())) : null],
+    ['Message', body ? el('pre', {}, visible(body)) : null],
     ['Ref', code(build.ref)],
     ['Script', code(build.script)],
     ['Base image', el('span', {}, code(build.baseimage), build.baseimage_digest ? el('code', { class: 'digest' }, visible(build.baseimage_digest)) : null)],

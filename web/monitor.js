@@ -12,7 +12,7 @@ import {
 
 const TAIL_LINES = 10;
 const TAIL_KEPT = 16 * 1024;
-const QUEUE_SHOWN = 50;
+const QUEUE_SHOWN = 15;
 const REASONS_EVERY = 15000;
 
 const byId = (id) => document.getElementById(id);
@@ -150,6 +150,9 @@ function renderCatalog() {
   const problems = catalog?.problems ?? [];
   byId('catalog').dataset.problems = problems.length;
   reconcile(byId('catalog-problems'), problems, (problem) => JSON.stringify(problem), () => el('li'), updateProblem);
+  byId('trouble').hidden = problems.length === 0;
+  setText(byId('trouble'), problems.length === 1 ? '1 problem' : `${problems.length} problems`);
+  byId('trouble').title = 'Problems in the configuration repository';
   const state = byId('catalog-state');
   ifChanged(state, [catalog?.revision, catalog?.loaded, catalog?.recipes, problems.length], () => {
     if (!catalog?.revision) {

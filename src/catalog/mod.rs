@@ -1,1 +1,33 @@
 //! The configuration repository, parsed: which recipes apply to which push.
+//!
+//! ```text
+//! files ─▶ layout ─▶ parse ─▶ entry ─▶ assemble ─▶ Catalog ─▶ lookup ─▶ plan ─▶ Recipe
+//!   (git)   where     what     links     beside       in force              policy
+//! ```
+//!
+//! Every mistake is collected as a [`Problem`] with its place, and hurts its own branch alone: the
+//! [`Keeper`] leaves the last good version of a file in force. `docs/catalog.md` is the guide for
+//! those who write the files.
+
+mod assemble;
+mod branch_file;
+mod entry;
+mod keeper;
+mod layout;
+mod parse;
+mod plan;
+mod policy;
+mod problem;
+mod render;
+mod schema;
+mod snapshot;
+mod source;
+
+pub use keeper::{Applied, Keeper};
+pub use plan::Planned;
+pub use policy::{Grant, Policy};
+pub use problem::{Place, Problem, Severity};
+pub use render::render;
+pub use schema::schema;
+pub use snapshot::{Catalog, Lookup, Watched};
+pub use source::{SourceFile, UnreadableDirectory};

@@ -46,6 +46,24 @@ pub struct NameTooLong(String);
 
 const LONGEST: usize = 200;
 
+/// What the short commit and its `-` take of a versioned name.
+const COMMIT: usize = 11;
+
+/// Repository, tag and ref, with `-` for every `/`.
+fn stem(repository: &Repository, tag: Option<&str>, git_ref: &GitRef) -> String {
+    let mut parts = vec![repository.as_str()];
+    parts.extend(tag);
+    parts.push(git_ref.name());
+    parts.join("-").replace('/', "-")
+}
+
+fn ending(format: Format, file: &str) -> &str {
+    match format {
+        Format::Flist => ".flist",
+        Format::Binary => extension(file),
+    }
+}
+
 impl ArtifactName {
     /// Names by the rules of `docs/design.md`, "Artifact names". `file` is the name the script gave
     /// it; a binary keeps its extension.
@@ -57,22 +75,22 @@ impl ArtifactName {
         commit: &CommitId,
         file: &str,
     ) -> Result<Self, NameTooLong> {
-        let mut parts = vec![repository.as_str()];
-        parts.extend(tag);
-        parts.push(git_ref.name());
-        let link = parts.join("-").replace('/', "-");
-        let extension = match format {
-            Format::Flist => ".flist",
-            Format::Binary => extension(file),
-        };
-        let name = Self {
-            versioned: format!("{link}-{}{extension}", commit.short()),
-            link: match format {
-                Format::Flist => format!("{link}.flist"),
-                Format::Binary => format!("{link}{extension}"),
-            },
-        };
+        let stem = stem(repository, tag, git_ref);
+        let end = ending(format, file);
+        let name = Self { versioned: format!("{stem}-{}{end}", commit.short()), link: format!("{stem}{end}") };
         if name.versioned.len() > LONGEST { Err(NameTooLong(name.versioned)) } else { Ok(name) }
+    }
+
+    /// The link alone, which no commit changes: to find recipes that would fight over one name.
+    pub fn link_of(
+        format: Format,
+        repository: &Repository,
+        tag: Option<&str>,
+        git_ref: &GitRef,
+        file: &str,
+    ) -> Result<String, NameTooLong> {
+        let link = format!("{}{}", stem(repository, tag, git_ref), ending(format, file));
+        if link.len() > LONGEST - COMMIT { Err(NameTooLong(link)) } else { Ok(link) }
     }
 
     /// The name an flist archive is uploaded under; a hub turns it into the versioned name.

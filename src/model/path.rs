@@ -58,6 +58,11 @@ impl RelativePath {
 }
 
 impl AbsoluteDir {
+    /// `/target`, where a script leaves its artifact unless its recipe says otherwise.
+    pub fn target() -> Self {
+        Self("/target".into())
+    }
+
     /// The path, without a `/` at its end.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -40,6 +40,7 @@ pub struct Recipe {
 
 /// What one build may use.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Limits {
     /// From the start of the container to its end.
     pub timeout: HumanDuration,
@@ -66,6 +67,19 @@ pub enum Network {
     None,
     /// The host's own network. Only by grant.
     Host,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            timeout: HumanDuration(Duration::from_secs(45 * 60)),
+            stall_timeout: HumanDuration(Duration::from_secs(15 * 60)),
+            memory: ByteSize(4 << 30),
+            cpus: 2.0,
+            pids: 4096,
+            log_limit: ByteSize(2 << 30),
+        }
+    }
 }
 
 impl Limits {

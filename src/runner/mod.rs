@@ -1,1 +1,2 @@
 //! Turns one build into a published artifact.
+mod engine;

@@ -1,0 +1,116 @@
+//! Containers: made, started, asked about, signalled, removed.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bollard::{
+    models::{ContainerInspectResponse, ContainerStateStatusEnum as Status},
+    query_parameters::{
+        CreateContainerOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
+        RemoveContainerOptionsBuilder,
+    },
+};
+
+use super::{ContainerSpec, Engine, EngineError, QUICK, SLOW, Watch, label, unless_gone};
+use crate::model::BuildId;
+
+/// What the engine says about a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerState {
+    /// Its id.
+    pub id: String,
+    /// The id of its image.
+    pub image: String,
+    /// Whether its main process runs.
+    pub running: bool,
+    /// Whether it was ever started.
+    pub started: bool,
+    /// Its exit code; 0 while it runs.
+    pub exit_code: i64,
+    /// One of its processes was killed for want of memory. True only after the end.
+    pub out_of_memory: bool,
+    /// When it was started, as RFC 3339.
+    pub started_at: String,
+    /// When it ended, as RFC 3339.
+    pub finished_at: String,
+}
+
+/// A container with our label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owned {
+    /// Its id.
+    pub id: String,
+    /// The build it belongs to; `None` for one that serves the service itself.
+    pub build: Option<BuildId>,
+    /// The attempt it belongs to.
+    pub attempt: u32,
+}
+
+impl Engine {
+    /// Makes a container and returns its id.
+    pub async fn create(&self, spec: ContainerSpec) -> Result<String, EngineError> {
+        let options = CreateContainerOptionsBuilder::default().name(&spec.name).build();
+        let body = spec.into_body(&self.inner.instance);
+        let created = self.call("make a container", SLOW, self.docker().create_container(Some(options), body)).await?;
+        Ok(created.id)
+    }
+
+    /// Watches what happens to a container; to be called before it is started.
+    pub fn watch(&self, container: &str) -> Watch {
+        Arc::clone(&self.inner.events).watch(container)
+    }
+
+    /// Starts a container.
+    pub async fn start(&self, container: &str) -> Result<(), EngineError> {
+        self.call("start a container", SLOW, self.docker().start_container(container, None)).await
+    }
+
+    /// Sends a signal (`SIGTERM`, `SIGKILL`) to a container's main process; fine if it ended already.
+    pub async fn signal(&self, container: &str, signal: &str) -> Result<(), EngineError> {
+        let options = KillContainerOptionsBuilder::default().signal(signal).build();
+        let sent = self.call("stop a container", QUICK, self.docker().kill_container(container, Some(options))).await;
+        unless_gone(sent)
+    }
+
+    /// Asks about a container by name or id; `None` if there is none.
+    pub async fn inspect(&self, container: &str) -> Result<Option<ContainerState>, EngineError> {
+        match self.call("describe a container", QUICK, self.docker().inspect_container(container, None)).await {
+            Ok(answer) => Ok(Some(state(answer))),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes a container by name or id, running or not, with its anonymous volumes.
+    pub async fn remove(&self, container: &str) -> Result<(), EngineError> {
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        unless_gone(
+            self.call("remove a container", SLOW, self.docker().remove_container(container, Some(options))).await,
+        )
+    }
+
+    /// All containers of this instance, running or not.
+    pub async fn owned(&self) -> Result<Vec<Owned>, EngineError> {
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&self.own()).build();
+        let found = self.call("list containers", QUICK, self.docker().list_containers(Some(options))).await?;
+        Ok(found.into_iter().filter_map(|found| Some(owned(found.id?, &found.labels?))).collect())
+    }
+}
+
+fn owned(id: String, labels: &HashMap<String, String>) -> Owned {
+    let label = |name| labels.get(name).map(String::as_str).unwrap_or_default();
+    Owned { id, build: label(label::BUILD).parse().ok(), attempt: label(label::ATTEMPT).parse().unwrap_or(0) }
+}
+
+fn state(answer: ContainerInspectResponse) -> ContainerState {
+    let state = answer.state.unwrap_or_default();
+    ContainerState {
+        id: answer.id.unwrap_or_default(),
+        image: answer.image.unwrap_or_default(),
+        running: state.running.unwrap_or(false),
+        started: state.status != Some(Status::CREATED),
+        exit_code: state.exit_code.unwrap_or(0),
+        out_of_memory: state.oom_killed.unwrap_or(false),
+        started_at: state.started_at.unwrap_or_default(),
+        finished_at: state.finished_at.unwrap_or_default(),
+    }
+}
