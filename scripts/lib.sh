@@ -5,7 +5,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Where set-up keeps what it made, so that a second run has nothing to do.
 export target=${CARGO_TARGET_DIR:-$root/target}
 export cache=$target/setup
-export PATH=$PATH:$HOME/.cargo/bin
+export PATH=$PATH:$HOME/.cargo/bin:/usr/sbin:/sbin
 cd "$root" || exit
 
 say() { printf '==> %s\n' "$*" >&2; }

@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 /// A file below `src/`.
-pub struct Source {
+pub(crate) struct Source {
     /// Its path below `src/`, with `/`.
     pub path: String,
     /// As it is.
@@ -16,13 +16,13 @@ pub struct Source {
 }
 
 impl Source {
-    pub fn new(path: &str, text: &str) -> Self {
+    pub(crate) fn new(path: &str, text: &str) -> Self {
         let code = without_tests(without_texts(text));
         Self { path: path.to_owned(), text: text.to_owned(), code, is_test: false }
     }
 
     /// Every file below `src/`.
-    pub fn all() -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let mut found = Vec::new();
         let mut folders = vec![root.clone()];
@@ -60,7 +60,7 @@ impl Source {
     }
 
     /// The module of the house it belongs to: `runner` for `runner/engine.rs`, `report` for `report.rs`.
-    pub fn module(&self) -> &str {
+    pub(crate) fn module(&self) -> &str {
         let first = self.path.split('/').next().unwrap();
         first.strip_suffix(".rs").unwrap_or(first)
     }
@@ -75,7 +75,7 @@ impl Source {
 
     /// The modules of the house it names, with the line: after `crate::`, `autobuilder::`, or as many
     /// `super::` as lead to the top.
-    pub fn modules_named(&self) -> Vec<(usize, String)> {
+    pub(crate) fn modules_named(&self) -> Vec<(usize, String)> {
         let to_the_top = "super::".repeat(self.depth());
         let mut heads = vec!["crate::", "autobuilder::"];
         if !to_the_top.is_empty() {
@@ -92,7 +92,7 @@ impl Source {
     }
 
     /// The lines that name a crate: `warp::…`, `use warp;`, `use warp as …`.
-    pub fn lines_naming(&self, krate: &str) -> Vec<usize> {
+    pub(crate) fn lines_naming(&self, krate: &str) -> Vec<usize> {
         let names = |at: &usize| {
             let is_path = self.code[*at + krate.len()..].starts_with("::");
             is_path || self.code[..*at].ends_with("use ") || self.code[..*at].ends_with("crate ")
@@ -101,7 +101,7 @@ impl Source {
     }
 
     /// The lines where the code has this text as a whole word.
-    pub fn lines_with(&self, text: &str) -> Vec<usize> {
+    pub(crate) fn lines_with(&self, text: &str) -> Vec<usize> {
         let places = self.code.match_indices(text).map(|(at, _)| at);
         places.filter(|at| starts_word(&self.code, *at)).map(|at| self.line(at)).collect()
     }
