@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use thiserror::Error;
-use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::sync::{Semaphore, watch};
 use tracing::{error, info, warn};
 
 use super::{Applied, Keeper, SourceFile};
@@ -47,7 +47,7 @@ pub struct CatalogSync {
     mirrors: Mirrors,
     database: Database,
     keeper: Arc<Keeper>,
-    one_at_a_time: AsyncMutex<()>,
+    one_at_a_time: Semaphore,
     loaded: watch::Sender<Option<Loaded>>,
     last_error: Mutex<Option<String>>,
 }
@@ -68,7 +68,7 @@ impl CatalogSync {
             mirrors,
             database,
             keeper,
-            one_at_a_time: AsyncMutex::default(),
+            one_at_a_time: Semaphore::new(1),
             loaded: watch::Sender::new(None),
             last_error: Mutex::default(),
         }
@@ -86,7 +86,8 @@ impl CatalogSync {
 
     /// Fetches the branch and puts its tree in force.
     pub async fn reload(&self) -> Result<Applied, SyncError> {
-        let _guard = self.one_at_a_time.lock().await;
+        // Never closed, so there is always a turn to wait for.
+        let _turn = self.one_at_a_time.acquire().await;
         let result = self.fetch_and_apply().await;
         let mut last_error = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
         match &result {

@@ -127,7 +127,7 @@ fn read(file: &mut File, length: u64) -> io::Result<Bytes> {
 }
 
 fn chunks(file: File, length: u64) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static {
-    let pieces = stream::try_unfold((file, length), |(mut file, left)| async move {
+    stream::try_unfold((file, length), |(mut file, left)| async move {
         if left == 0 {
             return Ok::<_, io::Error>(None);
         }
@@ -140,8 +140,7 @@ fn chunks(file: File, length: u64) -> impl Stream<Item = io::Result<Bytes>> + Se
         }
         let left = left - piece.len() as u64;
         Ok(Some((piece, (file, left))))
-    });
-    pieces
+    })
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub use self::{
     verdict::{Answer, Refusal},
 };
 use crate::{
-    catalog::{Applied, Keeper, Lookup, CatalogSync},
+    catalog::{Applied, CatalogSync, Keeper, Lookup},
     git::Mirrors,
     hook::{self, Event, Headers, Received},
     lifecycle::{Accepted, Lifecycle, NewBuild},

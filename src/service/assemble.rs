@@ -9,7 +9,7 @@ use tracing::{error, info};
 use super::{StartError, pictures, policy, worker};
 use crate::{
     bus::Bus,
-    catalog::{Keeper, Location, CatalogSync},
+    catalog::{CatalogSync, Keeper, Location},
     config::Config,
     git::{self, Mirrors},
     hook,

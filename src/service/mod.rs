@@ -25,7 +25,7 @@ pub use self::{
 };
 use crate::{
     bus::Bus,
-    catalog::{Keeper, CatalogSync},
+    catalog::{CatalogSync, Keeper},
     config::{Config, ConfigError},
     hook, http,
     model::Build,

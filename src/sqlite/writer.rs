@@ -108,7 +108,10 @@ fn commit(connection: &Connection, batch: impl Iterator<Item = Job>) {
         let _ = connection.execute_batch("ROLLBACK");
     }
     for tell in ran {
-        tell(committed.as_ref().map(|()| ()));
+        tell(match &committed {
+            Ok(()) => Ok(()),
+            Err(failure) => Err(failure),
+        });
     }
 }
 

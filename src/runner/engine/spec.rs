@@ -95,7 +95,9 @@ impl ContainerSpec {
             memory_swap: Some(signed(self.limits.memory.0)),
             nano_cpus: Some(nano_cpus(self.limits.cpus)),
             pids_limit: Some(i64::from(self.limits.pids)),
-            ulimits: Some(vec![ulimit("nofile", open_files()), ulimit("core", 0)]),
+            // Lower is always allowed. The number of open files stays the engine's: one that was itself
+            // started with a lower limit could not grant more, and no container would start.
+            ulimits: Some(vec![ulimit("core", 0)]),
             shm_size: Some(SHARED_MEMORY),
             cap_drop: Some(vec!["ALL".to_owned()]),
             cap_add: Some(CAPABILITIES.map(str::to_owned).into_iter().chain(self.capabilities).collect()),
@@ -148,13 +150,6 @@ fn signed(value: u64) -> i64 {
 fn nano_cpus(cpus: f64) -> i64 {
     let most = std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
     (cpus.clamp(0.01, most) * 1e9) as i64
-}
-
-/// An engine without `CAP_SYS_RESOURCE` cannot raise the limit it runs under itself; ours is the best
-/// guess at that one.
-fn open_files() -> i64 {
-    let own = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
-    own.map_or(OPEN_FILES, |own| OPEN_FILES.min(signed(own)))
 }
 
 fn ulimit(name: &str, value: i64) -> ResourcesUlimits {
