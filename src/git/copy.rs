@@ -2,7 +2,7 @@
 //!
 //! libgit2 would compress every object anew, which takes ten times as long as git's clone. Each file goes in under a
 //! temporary name and is renamed when whole; packs come after loose objects, and an index after its pack, so what
-//! another process repacks meanwhile is met in one of both places. Objects are verified when they are read.
+//! another process repacks meanwhile is met in one of both places.
 
 use std::{
     ffi::OsStr,
