@@ -7,6 +7,7 @@ use git2::{ObjectType, Oid, Reference, Repository};
 use super::{
     GitError,
     blocking::{Abandoned, OnProgress},
+    copy,
     heads::Head,
     mirror::Mirror,
     source::{Listing, report, unreachable},
@@ -64,9 +65,19 @@ impl<'mirror> Local<'mirror> {
         if wants.is_empty() {
             return Ok(());
         }
+        if self.copy_all(into) && missing.refresh().is_ok() && wants.iter().all(|oid| missing.exists(*oid)) {
+            return Ok(());
+        }
         self.pack(into, &wants, on).map_err(|error| {
             if self.abandoned.is_set() { GitError::Abandoned } else { unreachable(self.mirror, &error) }
         })
+    }
+
+    /// Into a mirror that has nothing yet, all objects are copied; whether that was done.
+    fn copy_all(&self, into: &Repository) -> bool {
+        let is_new = into.references().is_ok_and(|mut references| references.next().is_none());
+        let objects = |repository: &Repository| repository.commondir().join("objects");
+        is_new && copy::objects(&objects(&self.repository), &objects(into), &self.abandoned).is_ok()
     }
 
     fn pack(&self, into: &Repository, wants: &[Oid], on: Option<&OnProgress>) -> Result<(), git2::Error> {

@@ -14,6 +14,7 @@ mod blocking;
 mod checkout;
 mod compact;
 mod config;
+mod copy;
 mod error;
 mod fetch;
 mod heads;

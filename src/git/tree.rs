@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use git2::{ErrorCode, ObjectType, Repository as Store, TreeWalkMode, TreeWalkResult};
+use git2::{ObjectType, Oid, Repository as Store, TreeWalkMode, TreeWalkResult};
 
 use super::{
     GitError, Mirrors,
@@ -113,43 +113,51 @@ fn read(mirror: &Mirror, store: &Store, name: &str, limits: TreeLimits) -> Resul
     let tip = reach::tip(store, name).ok_or_else(gone)?;
     let commit = commit_id(tip).ok_or_else(gone)?;
     let branch = name.strip_prefix("refs/heads/").and_then(|name| name.parse().ok()).ok_or_else(gone)?;
-    let (mut files, mut skipped) = (Vec::new(), Vec::new());
-    let mut too_many = None;
-    let mut walk = || {
+    let mut reader = Reader { limits, files: Vec::new(), skipped: Vec::new() };
+    match reader.walk(store, tip).map_err(GitError::mirror("read the files"))? {
+        None => Ok(Tree { commit, branch, files: reader.files, skipped: reader.skipped }),
+        Some(path) => {
+            let rule = "is one more file than may be in a configuration repository";
+            Err(GitError::Tree { commit: commit.to_string(), path, rule })
+        }
+    }
+}
+
+struct Reader {
+    limits: TreeLimits,
+    files: Vec<(String, Vec<u8>)>,
+    skipped: Vec<Skipped>,
+}
+
+impl Reader {
+    /// Reads the commit's files; the path of the first one too many, if there is one.
+    fn walk(&mut self, store: &Store, commit: Oid) -> Result<Option<String>, git2::Error> {
         let odb = store.odb()?;
-        let tree = store.find_commit(tip)?.tree()?;
-        let mut failed = None;
-        let walked = tree.walk(TreeWalkMode::PreOrder, |above, entry| {
+        let mut stopped = Ok(None);
+        let walked = store.find_commit(commit)?.tree()?.walk(TreeWalkMode::PreOrder, |above, entry| {
             if entry.kind() == Some(ObjectType::Tree) {
                 return TreeWalkResult::Ok;
             }
             let path = format!("{above}{}", String::from_utf8_lossy(entry.name_bytes()));
-            if files.len() + skipped.len() >= limits.files {
-                too_many = Some(path);
+            if self.files.len() + self.skipped.len() >= self.limits.files {
+                stopped = Ok(Some(path));
                 return TreeWalkResult::Abort;
             }
-            match content(&odb, entry, limits) {
-                Ok(Ok(bytes)) => files.push((path, bytes)),
-                Ok(Err(reason)) => skipped.push(Skipped { path, reason }),
+            match content(&odb, entry, self.limits) {
+                Ok(Ok(bytes)) => self.files.push((path, bytes)),
+                Ok(Err(reason)) => self.skipped.push(Skipped { path, reason }),
                 Err(error) => {
-                    failed = Some(error);
+                    stopped = Err(error);
                     return TreeWalkResult::Abort;
                 }
             }
             TreeWalkResult::Ok
         });
-        match (failed, walked) {
-            (Some(error), _) => Err(error),
-            (None, Err(error)) if error.code() != ErrorCode::User => Err(error),
-            _ => Ok(()),
+        match stopped {
+            Ok(None) => walked.map(|()| None),
+            stopped => stopped,
         }
-    };
-    walk().map_err(GitError::mirror("read the files"))?;
-    if let Some(path) = too_many {
-        let rule = "is one more file than may be in a configuration repository";
-        return Err(GitError::Tree { commit: commit.to_string(), path, rule });
     }
-    Ok(Tree { commit, branch, files, skipped })
 }
 
 fn content(

@@ -12,7 +12,7 @@ use super::{
     plan::Entry,
 };
 
-/// How many objects of a container's own `git gc` would be too few to bother: it must not repack what is borrowed.
+/// Without `gc.auto = 0` a git command in the container might start to copy all that is borrowed.
 const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n[gc]\n\tauto = 0\n";
 
 /// Where the objects of the work tree's history are found.
