@@ -91,7 +91,7 @@ async fn remove(workspace: Workspace) -> std::io::Result<()> {
 
 /// Empties a directory as root in a container.
 pub(super) async fn empty(engine: &Engine, image: &str, directory: &Path) -> Result<(), EngineError> {
-    let script = format!("cd {} && chmod -R u+rwX . ; rm -rf ./* ./.[!.]*", console::MOUNT);
+    let script = format!("cd {} || exit 1; chmod -R u+rwX .; rm -rf ./* ./.[!.]*", console::MOUNT);
     run(engine, image, directory, &script).await.map(drop)
 }
 

@@ -1,5 +1,6 @@
 //! A runner on the real engine, with a source from memory and a publisher that remembers. When a test
 //! ends, everything is cleaned, and whatever stays behind fails it.
+#![allow(dead_code, reason = "no test uses all of it")]
 
 use std::{
     collections::BTreeMap,
@@ -258,6 +259,14 @@ impl World {
         let output = Command::new("docker").args(arguments.split(' ')).output().unwrap();
         assert!(output.status.success(), "docker {arguments}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Imports an archive of a root directory.
+    pub(crate) fn import_file(&self, archive: &str) -> String {
+        let image = format!("autobuilder-test-{}:file", self.instance);
+        self.docker(&format!("import {archive} {image}"));
+        lock(&self.images).push(image.clone());
+        image
     }
 
     pub(crate) async fn image_without_shell(&self) -> String {
