@@ -5,8 +5,6 @@
 #[path = "runner/world.rs"]
 mod world;
 
-use std::{fs, path::Path, process::Command};
-
 use autobuilder::runner::End;
 use world::World;
 
@@ -37,31 +35,14 @@ gcc -O2 -o /target/tool main.c
 ! mknod /tmp/device b 8 0
 "#;
 
-/// A Debian with a compiler, made once.
-fn debian() -> String {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/debian");
-    let (root, archive) = (directory.join("root"), directory.join("debian.tar"));
-    if !archive.exists() {
-        fs::create_dir_all(&directory).unwrap();
-        run(Command::new("debootstrap").args(["--variant=minbase", "--include=gcc,libc6-dev", "bookworm"]).arg(&root));
-        run(Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(archive.with_extension("new")).arg("."));
-        fs::rename(archive.with_extension("new"), &archive).unwrap();
-        fs::remove_dir_all(root).unwrap();
-    }
-    archive.to_str().unwrap().to_owned()
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
+/// Debian with apt and gcc, imported from the distribution's packages by `scripts/setup test`.
+const IMAGE: &str = "autobuilder/apt:latest";
 
 #[tokio::test]
-#[ignore = "needs root, debootstrap and a Debian mirror: cargo test --test debian -- --ignored"]
 async fn packages_are_installed_and_programs_compiled_in_the_default_profile() {
     World::test(async |world| {
         let mut job = world.job(SCRIPT);
-        job.build.recipe.baseimage = world.import_file(&debian());
+        job.build.recipe.baseimage = IMAGE.to_owned();
         job.build.recipe.limits.memory = "1g".parse().unwrap();
         let end = world.run(&job).await;
         assert!(matches!(end, End::Published(_)), "{end:?}\n{}", world.log(&job));

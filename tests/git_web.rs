@@ -43,6 +43,7 @@ impl Forge {
             Some("gone") => respond(stream, "404 Not Found", "", b""),
             Some("busy") => respond(stream, "503 Service Unavailable", "", b""),
             Some("hung") => {
+                #[expect(clippy::disallowed_methods, reason = "a forge that hangs is what this is about")]
                 thread::sleep(Duration::from_secs(3));
                 let _ = stream.shutdown(Shutdown::Both);
             }

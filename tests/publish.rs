@@ -139,6 +139,7 @@ fn read_while(moving: &AtomicBool, read: impl Fn() -> Vec<u8>) -> usize {
         let seen = version(&read());
         assert!(seen >= newest, "the link went back from {newest} to {seen}");
         (reads, newest) = (reads + 1, seen);
+        #[expect(clippy::disallowed_methods, reason = "a reader's own pace, not a wait")]
         thread::sleep(Duration::from_millis(1));
     }
     reads

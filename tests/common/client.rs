@@ -92,13 +92,8 @@ impl Client {
 
     /// An order with the operator's token.
     pub async fn order(&self, path: &str, body: Value) -> (u16, Value) {
-        let response = self
-            .request(reqwest::Method::POST, path)
-            .bearer_auth(TOKEN)
-            .body(body.to_string())
-            .send()
-            .await
-            .unwrap();
+        let response =
+            self.request(reqwest::Method::POST, path).bearer_auth(TOKEN).body(body.to_string()).send().await.unwrap();
         (response.status().as_u16(), response.json().await.unwrap())
     }
 

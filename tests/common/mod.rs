@@ -4,10 +4,12 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, missing_docs, reason = "a module of several test binaries, not a library")]
+#![allow(clippy::print_stderr, reason = "a failing test shows the service's log")]
 
 pub mod client;
 pub mod docker;
 pub mod repository;
 pub mod world;
 
-pub use self::{repository::Repository, world::World};
+pub use self::world::World;
