@@ -12,6 +12,7 @@ use common::{
     repository::{Moved, ZERO},
     world::recipe,
 };
+use futures_util::StreamExt;
 use serde_json::json;
 
 /// Leaves an archive.
@@ -428,5 +429,95 @@ async fn a_commit_that_was_pushed_away_is_superseded() {
     let gone = Moved { before: first.after.clone(), after: "1234567890123456789012345678901234567890".into(), ..first };
     let build = world.built(&repository, &gone).await;
     assert_eq!(build["outcome"], "superseded", "{build:#}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_thousand_pushes_at_once_are_answered_and_survive_a_kill() {
+    let mut world = World::without_engine().await;
+    let (repository, first) = world.tracked("acme/tool", GOOD).await;
+    let since = Instant::now();
+    let pushes = (0..1000).map(|number| {
+        let client = world.client.clone();
+        // Each continues the one before, as a busy branch does.
+        let commit = |number: u32| format!("{number:040x}");
+        let (before, after) = (commit(0xfeed_0000 + number), commit(0xfeed_0001 + number));
+        let moved = Moved { before, after, ..first.clone() };
+        async move { client.deliver("acme/tool", &moved).await }
+    });
+    let answers: Vec<_> = futures_util::stream::iter(pushes).buffer_unordered(16).collect().await;
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    let ids: Vec<_> = answers.iter().map(|answer| answer["builds"][0].as_str().unwrap().to_owned()).collect();
+    world.kill();
+    world.start().await;
+    let status = world.client.json("/build/status").await;
+    assert_eq!(status.as_object().unwrap().len(), 1000);
+    for id in &ids {
+        assert_eq!(status[id]["status"], "queued");
+    }
+    for id in &ids {
+        assert_eq!(world.client.order(&format!("/api/builds/{id}/cancel"), json!({})).await.0, 202);
+    }
+    assert_eq!(world.client.json("/build/history/full").await.as_array().unwrap().len(), 1000);
+    drop(repository);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_build_waits_for_an_engine_that_is_away() {
+    let mut world = World::without_engine().await;
+    let (repository, moved) = world.tracked("acme/tool", GOOD).await;
+    let id = world.deliver(&repository, &moved).await.remove(0);
+    let ready = world.client.get("/readyz").await;
+    assert_eq!(ready.status(), 503);
+    assert!(ready.text().await.unwrap().contains("none.sock"));
+    world.signal("TERM");
+    assert_eq!(world.left().await, Some(0));
+    world.with_engine();
+    world.start().await;
+    let build = world.client.ended(&id).await;
+    assert_eq!((&build["outcome"], &build["attempt"]), (&json!("success"), &json!(1)));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_granted_secret_reaches_the_script_and_never_the_log() {
+    let grant = "[[grant]]\nrepository = 'acme/tool'\nsecrets = { TOKEN = 'hunter2hunter2' }\n";
+    let world = World::with(grant).await;
+    let repository = world.repository("acme/tool");
+    let script = "#!/bin/sh\necho \"the token is $TOKEN.\"\nprintf %s \"$TOKEN\" | wc -c >/target/result.tar.gz\n";
+    let recipe = format!("{}  secrets: [TOKEN]\n", recipe("build.sh"));
+    world.track(&[("acme/tool/main.yaml", &recipe), ("acme/other/main.yaml", &recipe)]).await;
+    let problems = world.client.json("/api/catalog").await["problems"].to_string();
+    assert!(problems.contains("acme/other") && problems.contains("grant"), "{problems}");
+    let moved = repository.push("main", &[("build.sh", script)]);
+    let build = world.built(&repository, &moved).await;
+    assert_eq!(build["outcome"], "success", "{build:#}");
+    let artifact = world.artifacts().join(build["artifact"].as_str().unwrap());
+    assert_eq!(std::fs::read_to_string(artifact).unwrap().trim(), "14");
+    let log = world.client.text(&format!("/report/{}", build["id"].as_str().unwrap())).await;
+    assert_eq!(log, "the token is **************.\n");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn sighup_takes_a_changed_secret_over() {
+    let world = World::new().await;
+    let (_repository, moved) = world.tracked("acme/tool", GOOD).await;
+    let file = world.path().join("config.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace(SECRET, "another secret");
+    std::fs::write(&file, text).unwrap();
+    world.signal("HUP");
+    let taken = async { while world.client.deliver("acme/tool", &moved).await["status"] != "error" {} };
+    tokio::time::timeout(PATIENCE, taken).await.unwrap();
+    let body = payload("acme/unknown", &moved).to_string();
+    let request = world.client.request(reqwest::Method::POST, "/hook/monitor-watch").header("x-github-event", "push");
+    let request = request.header("content-type", "application/json");
+    let signed = request.header("x-hub-signature-256", sign("another secret", body.as_bytes())).body(body);
+    assert_eq!(signed.send().await.unwrap().status(), 200);
+    let status = world.client.json("/build/status").await;
+    for id in status.as_object().unwrap().keys() {
+        world.client.ended(id).await;
+    }
     world.end().await;
 }

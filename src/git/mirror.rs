@@ -45,6 +45,7 @@ pub(super) struct Mirror {
     pub(super) what: String,
     /// Only for the host of `clone_url`.
     pub(super) token: Option<SecretString>,
+    making: Mutex<()>,
     fetching: Arc<tokio::sync::Mutex<()>>,
     users: Arc<RwLock<()>>,
 }
@@ -111,6 +112,7 @@ impl Mirrors {
                 what: what.to_owned(),
                 token: self.0.token.clone().filter(|_| self.0.template.trusts(&address)),
                 address,
+                making: Mutex::default(),
                 fetching: Arc::default(),
                 users: Arc::default(),
             })
@@ -140,8 +142,12 @@ impl Mirror {
 
     /// Opens the mirror, made first if it is not there.
     pub(super) fn open(&self) -> Result<git2::Repository, GitError> {
-        if !self.exists() {
-            create(&self.directory)?;
+        {
+            // A build's fetch and the making of its container both come here first.
+            let _one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+            if !self.exists() {
+                create(&self.directory)?;
+            }
         }
         stale::sweep_once(&self.directory);
         git2::Repository::open_bare(&self.directory).map_err(GitError::mirror("open"))

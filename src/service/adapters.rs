@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    error::Error,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -73,8 +74,22 @@ fn fault(error: &GitError) -> Fault {
             (false, false) => Outcome::Failure,
         },
         retryable: ours && !gone,
-        message: error.to_string(),
+        message: sentence(error),
     }
+}
+
+/// An error with all its causes, as one sentence.
+fn sentence(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        let said = deeper.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = deeper.source();
+    }
+    text
 }
 
 /// Artifacts to the embedded hub.
@@ -133,6 +148,6 @@ fn unpublished(error: &PublishError) -> Fault {
         cause: if error.is_disk_full() { Cause::Disk } else { Cause::Publish },
         outcome: if theirs { Outcome::Failure } else { Outcome::Error },
         retryable: !theirs,
-        message: format!("the artifact could not be published: {error}"),
+        message: format!("the artifact could not be published: {}", sentence(error)),
     }
 }

@@ -23,6 +23,7 @@ pub struct World {
     root: TempDir,
     service: Option<Child>,
     configuration: String,
+    engine: bool,
 }
 
 /// The recipe of most tests.
@@ -43,9 +44,25 @@ impl World {
         let catalog = Repository::new(root.path(), "acme/builds");
         catalog.push("main", &[("README.md", "What is built here.\n")]);
         let client = Client::new(String::new());
-        let mut world = Self { client, catalog, root, service: None, configuration: configuration.to_owned() };
+        let mut world =
+            Self { client, catalog, root, service: None, configuration: configuration.to_owned(), engine: true };
         world.start().await;
         world
+    }
+
+    /// A service whose engine is away: it takes pushes, and builds nothing.
+    pub async fn without_engine() -> Self {
+        let mut world = Self::new().await;
+        world.signal("INT");
+        assert_eq!(world.left().await, Some(0));
+        world.engine = false;
+        world.start().await;
+        world
+    }
+
+    /// The engine is there from the next start on.
+    pub fn with_engine(&mut self) {
+        self.engine = true;
     }
 
     pub fn path(&self) -> &Path {
@@ -108,7 +125,8 @@ impl World {
              [build]\ntmp_directory = '{root}/tmp'\n{}\n",
             self.configuration
         );
-        fs::write(self.path().join("config.toml"), text).unwrap();
+        let engine = if self.engine { String::new() } else { format!("[docker]\nhost = 'unix://{root}/none.sock'\n") };
+        fs::write(self.path().join("config.toml"), text + &engine).unwrap();
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path().join("service.log")).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_autobuilder"))
             .args(["serve", "--config"])
@@ -129,7 +147,9 @@ impl World {
         std::thread::spawn(move || lines.for_each(drop));
         self.service = Some(child);
         self.client = Client::new(address);
-        self.ready().await;
+        if self.engine {
+            self.ready().await;
+        }
     }
 
     /// Waits until the service says it is ready.
