@@ -92,7 +92,27 @@ impl Config {
             }
             None => String::new(),
         };
-        overlay::read(&text, file.unwrap_or(Path::new("config.toml")), environment)
+        let mut config = overlay::read(&text, file.unwrap_or(Path::new("config.toml")), environment)?;
+        config.resolve_directories()?;
+        Ok(config)
+    }
+
+    /// From here on every directory is absolute: the container engine mounts some of them, and knows
+    /// nothing of the directory we were started in.
+    fn resolve_directories(&mut self) -> Result<(), ConfigError> {
+        let Self { build, store, hub, binary, kernel, .. } = self;
+        let all = [
+            &mut build.tmp_directory,
+            &mut store.directory,
+            &mut hub.directory,
+            &mut binary.directory,
+            &mut kernel.directory,
+        ];
+        for directory in all.into_iter().filter(|directory| !directory.as_os_str().is_empty()) {
+            *directory = std::path::absolute(&*directory)
+                .map_err(|source| ConfigError::Read { path: directory.clone(), source })?;
+        }
+        Ok(())
     }
 
     /// What `serve` needs beyond well-formed values.

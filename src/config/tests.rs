@@ -30,6 +30,16 @@ fn the_environment_wins_over_the_file() {
 }
 
 #[test]
+fn directories_are_absolute_because_the_engine_mounts_them() {
+    let config = read("[build]\ntmp_directory = 'tmp'\n[hub]\ndirectory = '/srv/hub'\n", &[]).unwrap();
+    let here = std::env::current_dir().unwrap();
+    assert_eq!(config.build.tmp_directory, here.join("tmp"));
+    assert_eq!(config.store.directory, here.join("data"));
+    assert_eq!(config.hub.directory, Path::new("/srv/hub"));
+    assert_eq!(config.binary.directory, Path::new(""));
+}
+
+#[test]
 fn a_variable_for_no_key_is_an_error() {
     let error = read("", &[("AUTOBUILDER_BUILD_PARALEL", "7")]).unwrap_err().to_string();
     assert!(error.contains("paralel"), "{error}");
