@@ -521,3 +521,32 @@ async fn sighup_takes_a_changed_secret_over() {
     }
     world.end().await;
 }
+
+#[tokio::test]
+async fn kills_at_any_moment_lose_no_build_no_line_and_no_attempt() {
+    let mut world = World::with("parallel = 3").await;
+    let script = "#!/bin/sh\nfor i in $(seq 1 300); do echo line $i; [ $((i % 60)) != 0 ] || sleep 0.1; done\n\
+        echo $COMMIT >/target/result.tar.gz\n";
+    let (repository, first) = world.tracked("acme/tool", script).await;
+    let mut pushes = vec![(world.deliver(&repository, &first).await.remove(0), first)];
+    // Spread over all stages of a build, from the answer to the cleaning after its end.
+    for moment in [0, 20, 60, 130, 220, 330, 460, 610, 780, 970, 1180, 1410] {
+        let moved = repository.push("main", &[("moment", &moment.to_string())]);
+        pushes.push((world.deliver(&repository, &moved).await.remove(0), moved));
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        world.kill();
+        world.start().await;
+    }
+    let log: String = (1..=300).map(|number| format!("line {number}\n")).collect();
+    for (id, moved) in &pushes {
+        let build = world.client.ended(id).await;
+        assert_eq!((&build["outcome"], &build["attempt"]), (&json!("success"), &json!(1)), "{build:#}");
+        assert_eq!(world.client.text(&format!("/report/{id}")).await, log);
+        let artifact = world.artifacts().join(build["artifact"].as_str().unwrap());
+        assert_eq!(std::fs::read_to_string(artifact).unwrap().trim(), moved.after);
+    }
+    let (_, newest) = pushes.last().unwrap();
+    let link = std::fs::read_link(world.artifacts().join("acme-tool-main.flist")).unwrap();
+    assert!(link.to_str().unwrap().contains(&newest.after[..10]), "{link:?}");
+    world.end().await;
+}
