@@ -68,7 +68,7 @@ fn a_build_leaves_its_artifact_and_its_log_and_nothing_else() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert_eq!(output.stdout, LOG, "standard output is the log, byte for byte");
     let name = format!("acme-tool-good-main-{}.flist", &bench.source.head()[..10]);
-    assert_eq!(bench.artifacts(), [name.clone()]);
+    assert_eq!(bench.artifacts(), std::slice::from_ref(&name));
     let size = fs::metadata(bench.program.path().join("out").join(&name)).unwrap().len();
     assert!(said.contains(&format!("published `out/{name}` ({size} bytes")), "{said}");
     let stages: Vec<_> =
