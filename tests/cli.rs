@@ -127,7 +127,6 @@ fn wrong_usage_and_help_have_their_codes() {
 
 #[test]
 fn a_reader_that_leaves_early_is_no_failure() {
-    let program = Program::new();
     let line = format!("set -o pipefail; '{}' man | head -n 1", program::BINARY);
     let shell = std::process::Command::new("bash").args(["-c", &line]).output().unwrap();
     assert!(shell.status.success(), "{}", text(&shell.stderr));

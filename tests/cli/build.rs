@@ -3,6 +3,7 @@
 use std::{
     fs,
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -68,7 +69,7 @@ fn a_build_leaves_its_artifact_and_its_log_and_nothing_else() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert_eq!(output.stdout, LOG, "standard output is the log, byte for byte");
     let name = format!("acme-tool-good-main-{}.flist", &bench.source.head()[..10]);
-    assert_eq!(bench.artifacts(), [name.clone()]);
+    assert_eq!(bench.artifacts(), std::slice::from_ref(&name));
     let size = fs::metadata(bench.program.path().join("out").join(&name)).unwrap().len();
     assert!(said.contains(&format!("published `out/{name}` ({size} bytes")), "{said}");
     let stages: Vec<_> =
@@ -179,6 +180,25 @@ fn a_reader_of_the_log_that_leaves_early_does_not_end_the_build() {
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(bench.artifacts().len(), 1);
+}
+
+#[test]
+fn a_forge_that_never_answers_does_not_hold_up_an_interrupted_build() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/{{repository}}.git", silent.local_addr().unwrap());
+    let Bench { program, source } = good();
+    let bench = Bench { program: program.set("AUTOBUILDER_GITHUB_CLONE_URL", &url), source };
+    let arguments = ["build", "--catalog", "builds", "acme/tool", "main", "--script", "build.sh"];
+    let running = bench.program.start(&arguments);
+    // It has asked, and waits for the answer.
+    let _asked = silent.accept().unwrap();
+    running.signal("INT");
+    let since = Instant::now();
+    let ended = running.end();
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("the build was cancelled"), "{}", ended.stderr);
+    bench.nothing_left();
 }
 
 #[test]
