@@ -550,3 +550,26 @@ async fn kills_at_any_moment_lose_no_build_no_line_and_no_attempt() {
     assert!(link.to_str().unwrap().contains(&newest.after[..10]), "{link:?}");
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_damaged_mirror_is_made_anew() {
+    let world = World::new().await;
+    let (repository, first) = world.tracked("acme/tool", GOOD).await;
+    assert_eq!(world.built(&repository, &first).await["outcome"], "success");
+    let mut open = vec![world.path().join("data/mirrors")];
+    let mut damaged = 0;
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.to_str().unwrap().contains("acme-tool") && path.to_str().unwrap().contains("/objects/") {
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(path, "not what it was").unwrap();
+            damaged += 1;
+        }
+    }
+    assert!(damaged > 0);
+    let second = repository.push("main", &[("more", "1")]);
+    let build = world.built(&repository, &second).await;
+    assert_eq!(build["outcome"], "success", "{build:#}\n{}", world.log());
+    world.end().await;
+}

@@ -7,6 +7,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use tracing::warn;
+
 use crate::{
     git::{Checkout, GitError, MirrorUse, Mirrors},
     model::{Artifact, ArtifactName, Build, BuildId, Cause, Outcome},
@@ -51,15 +53,36 @@ impl Source for GitSource {
     }
 
     async fn prepare(&self, build: &Build, workspace: &Path) -> Result<(), Fault> {
-        let fetched = self
-            .mirrors
-            .fetch(build.repository(), build.git_ref(), &build.commit, None)
-            .await
-            .map_err(|error| fault(&error))?;
+        match self.check_out(build, workspace).await {
+            Ok(usage) => {
+                self.uses.keep(build.id, usage);
+                Ok(())
+            }
+            Err(error) => {
+                self.mend(build, &error).await;
+                Err(fault(&error))
+            }
+        }
+    }
+}
+
+impl GitSource {
+    async fn check_out(&self, build: &Build, workspace: &Path) -> Result<MirrorUse, GitError> {
+        let fetched = self.mirrors.fetch(build.repository(), build.git_ref(), &build.commit, None).await?;
         let to = Checkout { directory: workspace.to_owned(), objects_mount: OBJECTS.to_owned() };
-        let checked_out = self.mirrors.checkout(fetched, to).await.map_err(|error| fault(&error))?;
-        self.uses.keep(build.id, checked_out.usage);
-        Ok(())
+        Ok(self.mirrors.checkout(fetched, to).await?.usage)
+    }
+
+    /// The next attempt begins with a new mirror if this one is damaged.
+    async fn mend(&self, build: &Build, error: &GitError) {
+        if !matches!(error, GitError::Mirror { .. }) {
+            return;
+        }
+        match self.mirrors.discard(build.repository()).await {
+            Ok(true) => warn!("The mirror of `{}` was damaged and is made anew: {error}", build.repository()),
+            Ok(false) => {}
+            Err(failure) => warn!("The damaged mirror of `{}` could not be removed: {failure}", build.repository()),
+        }
     }
 }
 
