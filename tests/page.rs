@@ -247,8 +247,8 @@ async fn a_problem_of_the_configuration_is_shown_with_its_place() {
     assert_eq!(page.value("document.querySelector('#trouble').checkVisibility()").await, false);
     world.track(&[("acme/tool/main.yaml", "buildscripts: [build.sh]\nbuild.sh:\n  artefact: x\n")]).await;
     page.sees("#trouble", "problem").await;
-    page.sees("#catalog-problems .place", "acme/tool/main.yaml:3").await;
-    page.sees("#catalog-problems .help", "did you mean `artifact`?").await;
+    page.sees("#catalog-problems", "acme/tool/main.yaml:3").await;
+    page.sees("#catalog-problems", "did you mean `artifact`?").await;
     page.end().await;
     world.end().await;
 }
