@@ -24,6 +24,8 @@ pub struct World {
     service: Option<Child>,
     configuration: String,
     engine: bool,
+    /// Where the next start listens; 0 is any free port.
+    port: u16,
 }
 
 /// The recipe of most tests.
@@ -44,8 +46,15 @@ impl World {
         let catalog = Repository::new(root.path(), "acme/builds");
         catalog.push("main", &[("README.md", "What is built here.\n")]);
         let client = Client::new(String::new());
-        let mut world =
-            Self { client, catalog, root, service: None, configuration: configuration.to_owned(), engine: true };
+        let mut world = Self {
+            client,
+            catalog,
+            root,
+            service: None,
+            configuration: configuration.to_owned(),
+            engine: true,
+            port: 0,
+        };
         world.start().await;
         world
     }
@@ -114,16 +123,26 @@ impl World {
         fs::read_to_string(self.path().join("data/instance")).unwrap().trim().to_owned()
     }
 
+    /// The engine's filter for what belongs to this world.
+    pub fn label(&self) -> String {
+        format!("label=autobuilder.instance={}", self.instance())
+    }
+
+    /// Later starts listen where the service listens now, as for a reader who keeps a page open.
+    pub fn keep_port(&mut self) {
+        self.port = self.client.address.rsplit(':').next().unwrap().parse().unwrap();
+    }
+
     /// Starts the service, and waits until it says where it listens.
     pub async fn start(&mut self) {
         let root = self.path().display().to_string();
         fs::create_dir_all(self.tmp()).unwrap();
         let text = format!(
-            "[server]\nlisten = '127.0.0.1:0'\napi_token = '{TOKEN}'\n[webhook]\nsecret = '{SECRET}'\n\
+            "[server]\nlisten = '127.0.0.1:{}'\napi_token = '{TOKEN}'\n[webhook]\nsecret = '{SECRET}'\n\
              [catalog]\nrepository = 'acme/builds'\n[github]\nclone_url = 'file://{root}/forge/{{repository}}.git'\n\
              [store]\ndirectory = '{root}/data'\n[hub]\ndirectory = '{root}/data/artifacts'\n\
              [build]\ntmp_directory = '{root}/tmp'\n{}\n",
-            self.configuration
+            self.port, self.configuration
         );
         let engine = if self.engine { String::new() } else { format!("[docker]\nhost = 'unix://{root}/none.sock'\n") };
         fs::write(self.path().join("config.toml"), text + &engine).unwrap();
