@@ -86,14 +86,13 @@ impl Floor {
     }
 
     fn container(&self, source: &Path, target: &Path) -> Value {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mount = |from: &Path, to| json!({"Type": "bind", "Source": from, "Target": to});
         json!({
             "Image": IMAGE, "User": "0:0", "Entrypoint": ["/tool/build.sh"], "WorkingDir": "/tool",
             "AttachStdout": true, "AttachStderr": true, "Env": ["CI=true"],
             "Labels": {LABEL: self.label.split_once('=').unwrap().1},
             "HostConfig": {
-                "Memory": 4_u64 << 30, "MemorySwap": 4_u64 << 30, "NanoCpus": cores * 1_000_000_000,
+                "Memory": 4_u64 << 30, "MemorySwap": 4_u64 << 30, "NanoCpus": 0,
                 "PidsLimit": 4096, "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}], "ShmSize": 256 << 20,
                 "CapDrop": ["ALL"],
                 "CapAdd": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID"],

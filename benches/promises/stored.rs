@@ -24,7 +24,7 @@ async fn fill(world: &World, builds: u32) {
            SELECT n, 'acme/r' || (n % 100) AS repository FROM n;
          INSERT INTO pushes SELECT n.n, n.repository, ref, before, after, commit_id, n.n, received, author, message, commits
            FROM n, (SELECT * FROM pushes LIMIT 1);
-         INSERT INTO builds SELECT n.n, printf('01900000-0000-7000-8000-%012x', n.n), n.n, n.repository, ref, name, script,
+         INSERT INTO builds SELECT n.n, printf('01900000000070008000%012x', n.n), n.n, n.repository, ref, name, script,
              1 + n.n / 100, recipe, state, stage, attempt, not_before, reason, cancelling, queued, started, ended, digest,
              container, n.n, outcome, cause, message, exit_code, artifact
            FROM n, (SELECT * FROM builds LIMIT 1);

@@ -146,12 +146,27 @@ fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// The engine refuses more processors than the machine has.
+/// Zero means all, to us and to the engine; the engine refuses more than the machine has.
 fn nano_cpus(cpus: f64) -> i64 {
+    if cpus <= 0.0 {
+        return 0;
+    }
     let most = std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
     (cpus.clamp(0.01, most) * 1e9) as i64
 }
 
 fn ulimit(name: &str, value: i64) -> ResourcesUlimits {
     ResourcesUlimits { name: Some(name.to_owned()), soft: Some(value), hard: Some(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_limit_of_processors_is_not_the_smallest_one() {
+        assert_eq!(nano_cpus(0.0), 0);
+        assert_eq!(nano_cpus(0.5), 500_000_000);
+        assert!(nano_cpus(1e6) >= 1_000_000_000 && nano_cpus(1e6) <= 1_000_000_000_000);
+    }
 }
