@@ -145,7 +145,7 @@ impl World {
             self.port, self.configuration
         );
         let engine = if self.engine { String::new() } else { format!("[docker]\nhost = 'unix://{root}/none.sock'\n") };
-        fs::write(self.path().join("config.toml"), text + &engine).unwrap();
+        fs::write(self.path().join("config.toml"), format!("{text}{engine}")).unwrap();
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path().join("service.log")).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_autobuilder"))
             .args(["serve", "--config"])
