@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    model::{Artifact, ArtifactName, Build, Cause, Outcome},
+    model::{Artifact, Build, Cause, Outcome},
     runner::{Collected, Fault, Publisher},
 };
 
@@ -16,18 +16,9 @@ pub(super) struct Folder(pub(super) PathBuf);
 
 impl Publisher for Folder {
     async fn publish(&self, build: &Build, collected: Collected) -> Result<Artifact, Fault> {
-        let recipe = &build.recipe;
         let fault =
             |message: String| Fault { cause: Cause::Publish, outcome: Outcome::Error, retryable: false, message };
-        let name = ArtifactName::new(
-            recipe.format,
-            build.repository(),
-            recipe.tag.as_deref(),
-            build.git_ref(),
-            &build.commit,
-            recipe.artifact.file_name(),
-        )
-        .map_err(|error| fault(error.to_string()))?;
+        let name = build.artifact_name().map_err(|error| fault(error.to_string()))?;
         let Collected { file, size, sha256 } = collected;
         keep(&self.0, &name.versioned, file)
             .map_err(|error| fault(format!("could not write to `{}`: {error}", self.0.display())))?;

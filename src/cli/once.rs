@@ -16,7 +16,7 @@ use crate::{
     config::Config,
     git::{self, Mirrors},
     logs::Logs,
-    model::{Artifact, Build, BuildId, BuildState, CommitId, GitRef, Push, Recipe, Repository, Stage, Timestamp, Tip},
+    model::{Artifact, Build, BuildId, BuildState, CommitId, GitRef, Push, Recipe, Repository, Stage, Timestamp},
     runner::{self, End, Engine, Job, RunError, Runner, Signals},
     service::{self, GitSource, Uses},
 };
@@ -148,16 +148,7 @@ fn build(id: BuildId, one: &OneBuild, commit: CommitId) -> Build {
     Build {
         id,
         number: 1,
-        push: Push {
-            repository: one.repository.clone(),
-            git_ref: one.git_ref.clone(),
-            before: Tip::None,
-            after: Tip::At(commit.clone()),
-            commit: Some(commit.clone()),
-            author: None,
-            message: String::new(),
-            commits: Vec::new(),
-        },
+        push: Push::by_hand(one.repository.clone(), one.git_ref.clone(), commit.clone()),
         commit,
         position: 0,
         recipe: one.recipe.clone(),

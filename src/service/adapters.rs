@@ -11,7 +11,7 @@ use tracing::warn;
 
 use crate::{
     git::{Checkout, GitError, MirrorUse, Mirrors},
-    model::{Artifact, ArtifactName, Build, BuildId, Cause, Outcome},
+    model::{Artifact, Build, BuildId, Cause, Outcome},
     publish::{self, DirectoryHub, LinkOrder, PublishError},
     runner::{Bind, Collected, Fault, Publisher, Source},
 };
@@ -128,16 +128,7 @@ impl HubPublisher {
 
 impl Publisher for HubPublisher {
     async fn publish(&self, build: &Build, collected: Collected) -> Result<Artifact, Fault> {
-        let recipe = &build.recipe;
-        let name = ArtifactName::new(
-            recipe.format,
-            build.repository(),
-            recipe.tag.as_deref(),
-            build.git_ref(),
-            &build.commit,
-            recipe.artifact.file_name(),
-        )
-        .map_err(|error| Fault {
+        let name = build.artifact_name().map_err(|error| Fault {
             cause: Cause::Publish,
             outcome: Outcome::Failure,
             retryable: false,
@@ -150,7 +141,7 @@ impl Publisher for HubPublisher {
             build: build.id,
         };
         let Collected { file, size, sha256 } = collected;
-        let (hub, format) = (self.hub.clone(), recipe.format);
+        let (hub, format) = (self.hub.clone(), build.recipe.format);
         let publish = move || hub.publish(publish::Collected { file, size, sha256 }, &name, format, &order);
         match tokio::task::spawn_blocking(publish).await {
             Ok(Ok(published)) => Ok(published.artifact),
