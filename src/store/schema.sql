@@ -68,6 +68,7 @@ CREATE TABLE builds (
 );
 CREATE INDEX builds_unfinished ON builds (seq) WHERE state <> 'finished';
 CREATE UNIQUE INDEX builds_by_finish ON builds (finish) WHERE finish IS NOT NULL;
+CREATE INDEX builds_by_repository ON builds (repository, finish);
 CREATE INDEX builds_by_name ON builds (repository, name, finish);
 CREATE INDEX builds_by_outcome ON builds (outcome, finish);
 CREATE INDEX builds_by_push ON builds (push);
