@@ -22,7 +22,7 @@ use crate::{
 
 const PUSHES: usize = 20;
 const PLACES: usize = 4;
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 /// How often the running containers are counted, on both sides.
 const SAMPLE: Duration = Duration::from_millis(50);
