@@ -34,7 +34,8 @@ async fn an_artifact_is_published_with_its_hash_and_the_script_sees_its_environm
         let tag = format!("feature/x-{}", job.build.commit.short());
         assert_eq!(
             world.log(&job),
-            format!("{tag} acme/tool refs/heads/feature/x true more\n/tool\nfrom the source\n")
+            format!("{tag} acme/tool refs/heads/feature/x true ****\n/tool\nfrom the source\n"),
+            "the secret is in the environment, and stars in the log"
         );
         let stages = [Stage::Creating, Stage::Preparing, Stage::Initializing, Stage::Building, Stage::Uploading];
         assert_eq!(world.stages(&job), stages);
