@@ -12,6 +12,7 @@ use common::{
     repository::{Moved, ZERO},
     world::recipe,
 };
+use futures_util::StreamExt;
 use serde_json::json;
 
 /// Leaves an archive.
@@ -428,5 +429,147 @@ async fn a_commit_that_was_pushed_away_is_superseded() {
     let gone = Moved { before: first.after.clone(), after: "1234567890123456789012345678901234567890".into(), ..first };
     let build = world.built(&repository, &gone).await;
     assert_eq!(build["outcome"], "superseded", "{build:#}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_thousand_pushes_at_once_are_answered_and_survive_a_kill() {
+    let mut world = World::without_engine().await;
+    let (repository, first) = world.tracked("acme/tool", GOOD).await;
+    let since = Instant::now();
+    let pushes = (0..1000).map(|number| {
+        let client = world.client.clone();
+        // Each continues the one before, as a busy branch does.
+        let commit = |number: u32| format!("{number:040x}");
+        let (before, after) = (commit(0xfeed_0000 + number), commit(0xfeed_0001 + number));
+        let moved = Moved { before, after, ..first.clone() };
+        async move { client.deliver("acme/tool", &moved).await }
+    });
+    let answers: Vec<_> = futures_util::stream::iter(pushes).buffer_unordered(16).collect().await;
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    let ids: Vec<_> = answers.iter().map(|answer| answer["builds"][0].as_str().unwrap().to_owned()).collect();
+    world.kill();
+    world.start().await;
+    let status = world.client.json("/build/status").await;
+    assert_eq!(status.as_object().unwrap().len(), 1000);
+    for id in &ids {
+        assert_eq!(status[id]["status"], "queued");
+    }
+    for id in &ids {
+        assert_eq!(world.client.order(&format!("/api/builds/{id}/cancel"), json!({})).await.0, 202);
+    }
+    assert_eq!(world.client.json("/build/history/full").await.as_array().unwrap().len(), 1000);
+    drop(repository);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_build_waits_for_an_engine_that_is_away() {
+    let mut world = World::without_engine().await;
+    let (repository, moved) = world.tracked("acme/tool", GOOD).await;
+    let id = world.deliver(&repository, &moved).await.remove(0);
+    let ready = world.client.get("/readyz").await;
+    assert_eq!(ready.status(), 503);
+    assert!(ready.text().await.unwrap().contains("none.sock"));
+    world.signal("TERM");
+    assert_eq!(world.left().await, Some(0));
+    world.with_engine();
+    world.start().await;
+    let build = world.client.ended(&id).await;
+    assert_eq!((&build["outcome"], &build["attempt"]), (&json!("success"), &json!(1)));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_granted_secret_reaches_the_script_and_never_the_log() {
+    let grant = "[[grant]]\nrepository = 'acme/tool'\nsecrets = { TOKEN = 'hunter2hunter2' }\n";
+    let world = World::with(grant).await;
+    let repository = world.repository("acme/tool");
+    let script = "#!/bin/sh\necho \"the token is $TOKEN.\"\nprintf %s \"$TOKEN\" | wc -c >/target/result.tar.gz\n";
+    let recipe = format!("{}  secrets: [TOKEN]\n", recipe("build.sh"));
+    world.track(&[("acme/tool/main.yaml", &recipe), ("acme/other/main.yaml", &recipe)]).await;
+    let problems = world.client.json("/api/catalog").await["problems"].to_string();
+    assert!(problems.contains("acme/other") && problems.contains("grant"), "{problems}");
+    let moved = repository.push("main", &[("build.sh", script)]);
+    let build = world.built(&repository, &moved).await;
+    assert_eq!(build["outcome"], "success", "{build:#}");
+    let artifact = world.artifacts().join(build["artifact"].as_str().unwrap());
+    assert_eq!(std::fs::read_to_string(artifact).unwrap().trim(), "14");
+    let log = world.client.text(&format!("/report/{}", build["id"].as_str().unwrap())).await;
+    assert_eq!(log, "the token is **************.\n");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn sighup_takes_a_changed_secret_over() {
+    let world = World::new().await;
+    let (_repository, moved) = world.tracked("acme/tool", GOOD).await;
+    let file = world.path().join("config.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace(SECRET, "another secret");
+    std::fs::write(&file, text).unwrap();
+    world.signal("HUP");
+    let taken = async { while world.client.deliver("acme/tool", &moved).await["status"] != "error" {} };
+    tokio::time::timeout(PATIENCE, taken).await.unwrap();
+    let body = payload("acme/unknown", &moved).to_string();
+    let request = world.client.request(reqwest::Method::POST, "/hook/monitor-watch").header("x-github-event", "push");
+    let request = request.header("content-type", "application/json");
+    let signed = request.header("x-hub-signature-256", sign("another secret", body.as_bytes())).body(body);
+    assert_eq!(signed.send().await.unwrap().status(), 200);
+    let status = world.client.json("/build/status").await;
+    for id in status.as_object().unwrap().keys() {
+        world.client.ended(id).await;
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn kills_at_any_moment_lose_no_build_no_line_and_no_attempt() {
+    let mut world = World::with("parallel = 3").await;
+    let script = "#!/bin/sh\nfor i in $(seq 1 300); do echo line $i; [ $((i % 60)) != 0 ] || sleep 0.1; done\n\
+        echo $COMMIT >/target/result.tar.gz\n";
+    let (repository, first) = world.tracked("acme/tool", script).await;
+    let mut pushes = vec![(world.deliver(&repository, &first).await.remove(0), first)];
+    // Spread over all stages of a build, from the answer to the cleaning after its end.
+    for moment in [0, 20, 60, 130, 220, 330, 460, 610, 780, 970, 1180, 1410] {
+        let moved = repository.push("main", &[("moment", &moment.to_string())]);
+        pushes.push((world.deliver(&repository, &moved).await.remove(0), moved));
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        world.kill();
+        world.start().await;
+    }
+    let log: String = (1..=300).map(|number| format!("line {number}\n")).collect();
+    for (id, moved) in &pushes {
+        let build = world.client.ended(id).await;
+        assert_eq!((&build["outcome"], &build["attempt"]), (&json!("success"), &json!(1)), "{build:#}");
+        assert_eq!(world.client.text(&format!("/report/{id}")).await, log);
+        let artifact = world.artifacts().join(build["artifact"].as_str().unwrap());
+        assert_eq!(std::fs::read_to_string(artifact).unwrap().trim(), moved.after);
+    }
+    let (_, newest) = pushes.last().unwrap();
+    let link = std::fs::read_link(world.artifacts().join("acme-tool-main.flist")).unwrap();
+    assert!(link.to_str().unwrap().contains(&newest.after[..10]), "{link:?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_damaged_mirror_is_made_anew() {
+    let world = World::new().await;
+    let (repository, first) = world.tracked("acme/tool", GOOD).await;
+    assert_eq!(world.built(&repository, &first).await["outcome"], "success");
+    let mut open = vec![world.path().join("data/mirrors")];
+    let mut damaged = 0;
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.to_str().unwrap().contains("acme-tool") && path.to_str().unwrap().contains("/objects/") {
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(path, "not what it was").unwrap();
+            damaged += 1;
+        }
+    }
+    assert!(damaged > 0);
+    let second = repository.push("main", &[("more", "1")]);
+    let build = world.built(&repository, &second).await;
+    assert_eq!(build["outcome"], "success", "{build:#}\n{}", world.log());
     world.end().await;
 }

@@ -139,7 +139,7 @@ function updateProblem(item, problem) {
     item.replaceChildren(
       el('p', { class: 'place' }, visible(place)),
       el('p', { class: 'problem' }, visible(problem.message)),
-      problem.snippet ? el('pre', { tabindex: '0', 'aria-label': 'The place in the file' }, plain(problem.snippet)) : '',
+      problem.text ? el('pre', { tabindex: '0', 'aria-label': 'The line in the file' }, plain(problem.text)) : '',
       problem.help ? el('p', { class: 'help' }, visible(problem.help)) : '');
   });
 }

@@ -4,7 +4,10 @@
 //! state and console output travel apart: a script that floods its console pushes out old output,
 //! never the news that a build ended. A reader that fell behind is told so and asks for a snapshot.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use bytes::Bytes;
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -22,6 +25,8 @@ const CHUNKS: usize = 512;
 pub struct Bus {
     changes: broadcast::Sender<Change>,
     output: broadcast::Sender<Output>,
+    /// How many changes were told in all.
+    told: Arc<AtomicU64>,
 }
 
 /// Console output of a build, as it was written.
@@ -57,23 +62,34 @@ enum Change {
 pub struct Subscription {
     changes: broadcast::Receiver<Change>,
     output: broadcast::Receiver<Output>,
+    seen: u64,
 }
 
 impl Bus {
     /// A bus within this process.
     pub fn new() -> Self {
-        Self { changes: broadcast::Sender::new(CHANGES), output: broadcast::Sender::new(CHUNKS) }
+        Self { changes: broadcast::Sender::new(CHANGES), output: broadcast::Sender::new(CHUNKS), told: Arc::default() }
     }
 
     /// Tells that a build is new or its state changed. Call it after the store has it.
     pub fn build_changed(&self, build: Arc<Build>) {
-        // No reader is no error: nobody has to watch.
-        let _ = self.changes.send(Change::Build(build));
+        self.tell(Change::Build(build));
     }
 
     /// Asks every reader to take a fresh snapshot (`GET /build/sync`).
     pub fn refresh(&self) {
-        let _ = self.changes.send(Change::Stale);
+        self.tell(Change::Stale);
+    }
+
+    fn tell(&self, change: Change) {
+        // No reader is no error: nobody has to watch.
+        let _ = self.changes.send(change);
+        self.told.fetch_add(1, Ordering::Release);
+    }
+
+    /// How many changes were told so far. Who has [seen](Subscription::seen) as many knows them all.
+    pub fn told(&self) -> u64 {
+        self.told.load(Ordering::Acquire)
     }
 
     /// Tells what a build wrote. Call it after the log has it.
@@ -83,7 +99,7 @@ impl Bus {
 
     /// Reads everything from now on.
     pub fn subscribe(&self) -> Subscription {
-        Subscription { changes: self.changes.subscribe(), output: self.output.subscribe() }
+        Subscription { seen: self.told(), changes: self.changes.subscribe(), output: self.output.subscribe() }
     }
 }
 
@@ -94,16 +110,28 @@ impl Default for Bus {
 }
 
 impl Subscription {
+    /// How many changes this reader has seen, those told before it came included.
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+
     /// The next event, changes before output; `None` when the bus is gone.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             tokio::select! {
                 biased;
-                change = self.changes.recv() => return match change {
-                    Ok(Change::Build(build)) => Some(Event::BuildChanged(build)),
-                    Ok(Change::Stale) | Err(RecvError::Lagged(_)) => Some(Event::Stale),
-                    Err(RecvError::Closed) => None,
-                },
+                change = self.changes.recv() => {
+                    self.seen += match &change {
+                        Ok(_) => 1,
+                        Err(RecvError::Lagged(missed)) => *missed,
+                        Err(RecvError::Closed) => 0,
+                    };
+                    return match change {
+                        Ok(Change::Build(build)) => Some(Event::BuildChanged(build)),
+                        Ok(Change::Stale) | Err(RecvError::Lagged(_)) => Some(Event::Stale),
+                        Err(RecvError::Closed) => None,
+                    };
+                }
                 output = self.output.recv() => match output {
                     Ok(output) => return Some(Event::Output(output)),
                     // The next output's offset shows the gap.

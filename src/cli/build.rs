@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 
 use super::{
-    ConfigArgs, End, load,
+    ConfigArgs, End, interrupt, load,
     once::{OneBuild, Outcome, build_once},
-    runtime, terminal, usage,
+    run_async,
+    show::Show,
+    usage,
 };
 use crate::{
     catalog::{Catalog, Lookup, Planned},
     config::Config,
     logging,
-    model::{GitRef, Recipe, RelativePath, Repository},
+    model::{Artifact, GitRef, Recipe, RelativePath, Repository},
     service,
 };
 
@@ -47,17 +49,16 @@ pub(super) fn run(args: Args, format: logging::Format) -> anyhow::Result<End> {
     let git_ref: GitRef = full.parse().map_err(usage)?;
     let recipe = recipe(&args, &config, &git_ref)?;
     let one = OneBuild { repository: args.repository, git_ref, recipe, source: args.source, output: args.output };
-    let outcome = runtime()?.block_on(async {
-        let show = terminal::Show::new();
-        build_once(&config, one, show).await
-    })?;
-    match outcome {
-        Outcome::Published(path) => {
-            terminal::print(&format!("published {}\n", path.display()));
+    let show = Show::new();
+    let outcome = run_async(async { build_once(&config, one, &show, interrupt::token()?).await });
+    show.done();
+    match outcome? {
+        Outcome::Published(path, Artifact { size, sha256, .. }) => {
+            show.say(&format!("published `{}` ({size} bytes, sha256 {sha256})", path.display()));
             Ok(End::Fine)
         }
         Outcome::Failed(message) => {
-            terminal::complain(&anyhow::anyhow!("{message}"));
+            show.say(&message);
             Ok(End::NotFine)
         }
     }
@@ -72,7 +73,9 @@ fn recipe(args: &Args, config: &Config, git_ref: &GitRef) -> anyhow::Result<Reci
             return Err(usage(anyhow::anyhow!("`{path}` has mistakes: run `autobuilder check`")));
         }
         Lookup::UnknownRepository | Lookup::UnknownRef => {
-            let what = format!("`{}` says nothing of {git_ref} of `{}`", args.catalog.display(), args.repository);
+            let kind = if git_ref.is_tag() { "tag" } else { "branch" };
+            let (catalog, name) = (args.catalog.display(), git_ref.name());
+            let what = format!("`{catalog}` has no file for {kind} `{name}` of `{}`", args.repository);
             return Err(usage(anyhow::anyhow!(what)));
         }
     };

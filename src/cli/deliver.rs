@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::Context;
 
-use super::{End, runtime};
+use super::{End, run_async};
 use crate::{
     http,
     model::{Author, CommitInfo, Push, Repository, Tip},
@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<End> {
     let address: SocketAddr = address.parse()?;
     for line in std::io::stdin().lock().lines() {
         if let Some(push) = read(&args.repository, &line?)? {
-            runtime()?.block_on(http::deliver(address, secret.as_bytes(), &push))?;
+            run_async(async { Ok(http::deliver(address, secret.as_bytes(), &push).await?) })?;
         }
     }
     Ok(End::Fine)

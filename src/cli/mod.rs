@@ -7,12 +7,15 @@ mod check;
 mod config;
 mod deliver;
 mod demo;
+mod folder;
 mod generate;
+mod interrupt;
 mod once;
 mod serve;
+mod show;
 mod terminal;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
@@ -92,7 +95,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Schema => generate::schema(),
         Command::Build(args) => build::run(args, format),
-        Command::Demo(args) => demo::run(args, format),
+        Command::Demo(args) => demo::run(&args, format),
         Command::Deliver(args) => deliver::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Completions { shell } => generate::completions(&mut Cli::command(), shell),
@@ -132,14 +135,20 @@ fn load(args: &ConfigArgs) -> anyhow::Result<crate::config::Config> {
     crate::config::Config::load(file.as_deref(), environment).map_err(usage)
 }
 
-/// Starts the async runtime.
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+/// How long a thread that hangs, in the network most likely, may hold up the end of the process.
+const HANGING: Duration = Duration::from_secs(1);
+
+/// Runs a command's async part to its end.
+fn run_async<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     // Builds run in containers; this process only moves bytes.
     let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         .max_blocking_threads(64)
         .thread_stack_size(1 << 20)
         .enable_all()
-        .build()
+        .build()?;
+    let done = runtime.block_on(command);
+    runtime.shutdown_timeout(HANGING);
+    done
 }

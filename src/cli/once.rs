@@ -1,22 +1,23 @@
 //! One build without a service: the same runner, another journal, a folder instead of a hub.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
 };
 
 use anyhow::{Context, anyhow};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
+use super::{folder::Folder, show::Show, usage};
 use crate::{
     config::Config,
     git::{self, Mirrors},
     logs::Logs,
-    model::{
-        Artifact, ArtifactName, Build, BuildId, BuildState, Cause, GitRef, Outcome as Whose, Push, Recipe, Repository,
-        Stage, Timestamp, Tip,
-    },
-    runner::{self, Collected, End, Engine, Fault, Job, Journal, Progress, Publisher, Runner, Signals},
+    model::{Artifact, Build, BuildId, BuildState, CommitId, GitRef, Push, Recipe, Repository, Stage, Timestamp},
+    runner::{self, End, Engine, Job, RunError, Runner, Signals},
     service::{self, GitSource, Uses},
 };
 
@@ -37,93 +38,117 @@ pub(super) struct OneBuild {
 /// How it ended.
 pub(super) enum Outcome {
     /// The artifact is here.
-    Published(PathBuf),
+    Published(PathBuf, Artifact),
     /// There is none; the sentence says why.
     Failed(String),
 }
 
-/// Who watches.
-pub(super) trait BuildView: Send + Sync + 'static {
-    /// A new stage began.
-    fn stage(&self, text: &str);
-    /// The stage made progress.
-    fn progress(&self, text: &str);
-    /// The script wrote something.
-    fn output(&self, bytes: &[u8]);
-    /// Nothing more comes.
-    fn done(&self);
-}
-
 /// Builds, shows, and leaves nothing but the artifact.
-pub(super) async fn build_once<V: BuildView>(config: &Config, one: OneBuild, view: V) -> anyhow::Result<Outcome> {
-    let own = tempfile::Builder::new().prefix("autobuilder-build-").tempdir().context("no temporary directory")?;
+pub(super) async fn build_once(
+    config: &Config,
+    one: OneBuild,
+    show: &Show,
+    cancel: CancellationToken,
+) -> anyhow::Result<Outcome> {
     let id = BuildId::new();
-    let clone_url = match &one.source {
-        Some(path) => local_source(own.path(), &one.repository, path)?,
-        None => config.github.clone_url.clone(),
-    };
-    let token = config.github.token.get().cloned();
-    let mirrors = Mirrors::new(git::Config { clone_url, token, ..git::Config::new(own.path().join("mirrors")) })?;
-    let build = prepare(&mirrors, id, &one).await?;
-    let host = (!config.docker.host.is_empty()).then_some(config.docker.host.as_str());
     let instance = format!("build-{}", &id.to_string()[20..]);
+    let engine = Engine::new(host(config), &instance)?;
+    engine.version().await?;
+    // Here, since containers mount the mirror.
+    let tmp = &config.build.tmp_directory;
+    let own =
+        fs::create_dir_all(tmp).and_then(|()| tempfile::Builder::new().prefix("autobuilder-build-").tempdir_in(tmp));
+    let own = own.with_context(|| format!("could not use `{}` (build.tmp_directory)", tmp.display()))?;
+    let mirrors = mirrors(config, &one, own.path())?;
+    let Some(build) = cancel.run_until_cancelled(fetch(&mirrors, id, &one, show)).await else {
+        return Ok(Outcome::Failed(RunError::Cancelled.to_string()));
+    };
     let settings = runner::Config {
-        instance: instance.clone(),
-        tmp_directory: config.build.tmp_directory.clone(),
+        instance,
+        tmp_directory: tmp.clone(),
         container_prefix: config.build.container_prefix.clone(),
         extra_hosts: config.build.extra_hosts.clone(),
         host: service::public_url(config),
         environment: config.build.environment.clone(),
     };
-    let runner = std::sync::Arc::new(Runner::new(
+    let runner = Arc::new(Runner::new(
         settings,
-        Engine::new(host, &instance)?,
+        engine,
         Logs::new(own.path().join("logs"))?,
         GitSource::new(mirrors, Uses::default()),
-        Folder { directory: one.output.clone() },
-        ViewJournal(view),
+        Folder(one.output.clone()),
+        show.clone(),
     ));
-    runner.prepare().await?;
-    let job = Job { build, secrets: service::secrets(&config.grant, &one.repository, &one.git_ref, &one.recipe) };
-    let signals = Signals { cancel: on_interrupt(), ..Signals::default() };
-    let end = runner.run(&job, &signals).await;
-    runner.journal().0.done();
+    let job =
+        Job { build: build?, secrets: service::secrets(&config.grant, &one.repository, &one.git_ref, &one.recipe) };
+    let end = match runner.prepare().await {
+        Ok(()) => runner.run(&job, &Signals { cancel, ..Signals::default() }).await,
+        Err(error) => End::Failed(error),
+    };
+    show.done();
     runner.clean(&job);
-    runner.leave().await?;
+    if let Err(error) = runner.leave().await {
+        warn!("Something of this build stays in the container engine: {error}");
+    }
     match end {
-        End::Published(artifact) => Ok(Outcome::Published(one.output.join(artifact.name.versioned))),
+        End::Published(artifact) => Ok(Outcome::Published(one.output.join(&artifact.name.versioned), artifact)),
         End::Failed(failure) => Ok(Outcome::Failed(failure.to_string())),
         End::Detached => Err(anyhow!("the build was left alone")),
     }
 }
 
+fn host(config: &Config) -> Option<&str> {
+    (!config.docker.host.is_empty()).then_some(config.docker.host.as_str())
+}
+
+fn mirrors(config: &Config, one: &OneBuild, own: &Path) -> anyhow::Result<Mirrors> {
+    let clone_url = match &one.source {
+        Some(path) => local_source(own, &one.repository, path)?,
+        None => config.github.clone_url.clone(),
+    };
+    let token = config.github.token.get().cloned();
+    Ok(Mirrors::new(git::Config { clone_url, token, ..git::Config::new(own.join("mirrors")) })?)
+}
+
 /// A clone address whose `{repository}` is a link to the given directory.
 fn local_source(own: &Path, repository: &Repository, path: &Path) -> anyhow::Result<String> {
-    let path = fs::canonicalize(path).with_context(|| format!("there is no repository at `{}`", path.display()))?;
+    let path = fs::canonicalize(path)
+        .with_context(|| format!("there is no repository at `{}`", path.display()))
+        .map_err(usage)?;
     let link = own.join("forge").join(repository.as_str());
     fs::create_dir_all(link.parent().context("a repository has an org")?)?;
     std::os::unix::fs::symlink(path, link)?;
     Ok(format!("file://{}/forge/{{repository}}", own.display()))
 }
 
-async fn prepare(mirrors: &Mirrors, id: BuildId, one: &OneBuild) -> anyhow::Result<Build> {
-    let commit = mirrors
-        .head_of(&one.repository, &one.git_ref)
-        .await?
-        .ok_or_else(|| anyhow!("`{}` has no `{}`", one.repository, one.git_ref))?;
-    Ok(Build {
+/// Fetches what the ref stands at, before the runner asks for it, so that the fetch can be watched.
+async fn fetch(mirrors: &Mirrors, id: BuildId, one: &OneBuild, show: &Show) -> anyhow::Result<Build> {
+    let kind = if one.git_ref.is_tag() { "tag" } else { "branch" };
+    let (repository, name) = (&one.repository, one.git_ref.name());
+    show.moving(format!("asking for `{name}` of `{repository}`"));
+    let commit = mirrors.head_of(repository, &one.git_ref).await?;
+    let commit = commit.ok_or_else(|| usage(anyhow!("`{repository}` has no {kind} `{name}`")))?;
+    mirrors.fetch(repository, &one.git_ref, &commit, Some(show.on_fetch())).await?;
+    show.done();
+    show.say(&format!("`{}` of `{repository}`, {kind} `{name}`, commit {}", one.recipe.script, commit.short()));
+    if one.source.as_deref().is_some_and(is_dirty) {
+        show.say("what is not committed is not built: the work tree differs from the commit");
+    }
+    Ok(build(id, one, commit))
+}
+
+/// Whether a work tree has what no commit has. A bare repository, or a machine without `git`, has no answer.
+fn is_dirty(source: &Path) -> bool {
+    let status =
+        Command::new("git").arg("-C").arg(source).args(["status", "--porcelain"]).stdin(Stdio::null()).output();
+    status.is_ok_and(|output| output.status.success() && !output.stdout.is_empty())
+}
+
+fn build(id: BuildId, one: &OneBuild, commit: CommitId) -> Build {
+    Build {
         id,
         number: 1,
-        push: Push {
-            repository: one.repository.clone(),
-            git_ref: one.git_ref.clone(),
-            before: Tip::None,
-            after: Tip::At(commit.clone()),
-            commit: Some(commit.clone()),
-            author: None,
-            message: String::new(),
-            commits: Vec::new(),
-        },
+        push: Push::by_hand(one.repository.clone(), one.git_ref.clone(), commit.clone()),
         commit,
         position: 0,
         recipe: one.recipe.clone(),
@@ -134,68 +159,5 @@ async fn prepare(mirrors: &Mirrors, id: BuildId, one: &OneBuild) -> anyhow::Resu
         ended: None,
         baseimage_digest: None,
         container: None,
-    })
-}
-
-/// Cancelled by the first Ctrl-C.
-fn on_interrupt() -> CancellationToken {
-    let token = CancellationToken::new();
-    let told = token.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            told.cancel();
-        }
-    });
-    token
-}
-
-struct ViewJournal<V>(V);
-
-impl<V: BuildView> Journal for ViewJournal<V> {
-    fn note(&self, _build: BuildId, progress: Progress) {
-        match progress {
-            Progress::Stage(stage) => self.0.stage(stage.as_str()),
-            Progress::Pull(pull) => self.0.progress(&pull.to_string()),
-            Progress::Image(digest) => self.0.progress(&digest),
-            Progress::Container(_) => {}
-            Progress::Output { bytes, .. } => self.0.output(&bytes),
-        }
     }
-}
-
-/// Leaves the artifact in a directory, under its versioned name.
-struct Folder {
-    directory: PathBuf,
-}
-
-impl Publisher for Folder {
-    async fn publish(&self, build: &Build, collected: Collected) -> Result<Artifact, Fault> {
-        let recipe = &build.recipe;
-        let fault = |message: String| Fault { cause: Cause::Publish, outcome: Whose::Error, retryable: false, message };
-        let name = ArtifactName::new(
-            recipe.format,
-            build.repository(),
-            recipe.tag.as_deref(),
-            build.git_ref(),
-            &build.commit,
-            recipe.artifact.file_name(),
-        )
-        .map_err(|error| fault(error.to_string()))?;
-        let Collected { file, size, sha256 } = collected;
-        keep(&self.directory, &name.versioned, file)
-            .map_err(|error| fault(format!("could not write to `{}`: {error}", self.directory.display())))?;
-        Ok(Artifact { name, size, sha256 })
-    }
-}
-
-/// Whole or not at all: written beside, then renamed.
-fn keep(directory: &Path, name: &str, mut file: fs::File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::create_dir_all(directory)?;
-    let mut beside = tempfile::NamedTempFile::new_in(directory)?;
-    let mode = file.metadata()?.permissions().mode() & 0o755;
-    io::copy(&mut file, &mut beside)?;
-    beside.as_file().set_permissions(fs::Permissions::from_mode(mode | 0o644))?;
-    beside.persist(directory.join(name)).map_err(|error| error.error)?;
-    Ok(())
 }

@@ -3,7 +3,7 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info};
 
-use super::{ConfigArgs, End, load, runtime, terminal, usage};
+use super::{ConfigArgs, End, load, run_async, terminal, usage};
 use crate::{
     logging,
     service::{Service, StartError},
@@ -13,7 +13,7 @@ pub(super) fn run(args: &ConfigArgs, format: logging::Format) -> anyhow::Result<
     logging::start(format, "info");
     let config = load(args)?;
     config.check().map_err(usage)?;
-    runtime()?.block_on(async {
+    run_async(async {
         let service = Service::start(config).await.map_err(|error| match error {
             StartError::Config(_) | StartError::InUse(_) | StartError::Listen { .. } => usage(error),
             other => other.into(),

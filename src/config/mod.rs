@@ -92,7 +92,27 @@ impl Config {
             }
             None => String::new(),
         };
-        overlay::read(&text, file.unwrap_or(Path::new("config.toml")), environment)
+        let mut config = overlay::read(&text, file.unwrap_or(Path::new("config.toml")), environment)?;
+        config.resolve_directories()?;
+        Ok(config)
+    }
+
+    /// From here on every directory is absolute: the container engine mounts some of them, and knows
+    /// nothing of the directory we were started in.
+    fn resolve_directories(&mut self) -> Result<(), ConfigError> {
+        let Self { build, store, hub, binary, kernel, .. } = self;
+        let all = [
+            &mut build.tmp_directory,
+            &mut store.directory,
+            &mut hub.directory,
+            &mut binary.directory,
+            &mut kernel.directory,
+        ];
+        for directory in all.into_iter().filter(|directory| !directory.as_os_str().is_empty()) {
+            *directory = std::path::absolute(&*directory)
+                .map_err(|source| ConfigError::Read { path: directory.clone(), source })?;
+        }
+        Ok(())
     }
 
     /// What `serve` needs beyond well-formed values.
@@ -122,21 +142,38 @@ impl Config {
             .map_err(|problem| ConfigError::Invalid(format!("`catalog.repository`: {problem}")))
     }
 
-    /// Keys that are set, although this version does nothing with them.
+    /// Keys that are not at their default, although this version does nothing with them.
     pub fn without_effect(&self) -> Vec<&'static str> {
-        let mut keys = Vec::new();
-        let mut unused = |set: bool, key| {
-            if set {
-                keys.push(key);
-            }
+        let mut plain = Self::default();
+        // Without a working directory there would be no `self` either.
+        let _ = plain.resolve_directories();
+        let table = |config: &Self| toml::Table::try_from(config).unwrap_or_default();
+        let (own, plain) = (table(self), table(&plain));
+        let value = |table: &toml::Table, name: &str| {
+            let (section, key) = name.split_once('.')?;
+            table.get(section)?.get(key).cloned()
         };
-        unused(self.webhook.install, "webhook.install");
-        unused(self.poll.all, "poll.all");
-        unused(!self.redis.url.is_empty(), "redis.url");
-        unused(!self.kernel.pipeline.is_empty(), "kernel.pipeline");
-        keys
+        LATER.into_iter().filter(|name| value(&own, name) != value(&plain, name)).collect()
     }
 }
+
+/// What later versions use. `README.md` says the same to people.
+const LATER: [&str; 14] = [
+    "github.api_url",
+    "github.status_context",
+    "hub.refresh_url",
+    "hub.url",
+    "hub.user",
+    "kernel.directory",
+    "kernel.pipeline",
+    "kernel.prefix",
+    "poll.all",
+    "poll.interval",
+    "redis.url",
+    "relay.listen",
+    "relay.public_url",
+    "webhook.install",
+];
 
 #[cfg(test)]
 mod tests;

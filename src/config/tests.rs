@@ -30,6 +30,25 @@ fn the_environment_wins_over_the_file() {
 }
 
 #[test]
+fn directories_are_absolute_because_the_engine_mounts_them() {
+    let config = read("[build]\ntmp_directory = 'tmp'\n[hub]\ndirectory = '/srv/hub'\n", &[]).unwrap();
+    let here = std::env::current_dir().unwrap();
+    assert_eq!(config.build.tmp_directory, here.join("tmp"));
+    assert_eq!(config.store.directory, here.join("data"));
+    assert_eq!(config.hub.directory, Path::new("/srv/hub"));
+    assert_eq!(config.binary.directory, Path::new(""));
+}
+
+#[test]
+fn a_key_for_a_later_version_is_told_only_where_it_is_changed() {
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/config.sample.toml");
+    let config = Config::load(Some(Path::new(sample)), std::iter::empty()).unwrap();
+    assert_eq!(config.without_effect(), Vec::<&str>::new());
+    let config = read("[poll]\ninterval = '1m'\n[kernel]\nprefix = 'zero-os'\n[[kernel.pipeline]]\nkind = 'x'\n", &[]);
+    assert_eq!(config.unwrap().without_effect(), ["kernel.pipeline", "poll.interval"]);
+}
+
+#[test]
 fn a_variable_for_no_key_is_an_error() {
     let error = read("", &[("AUTOBUILDER_BUILD_PARALEL", "7")]).unwrap_err().to_string();
     assert!(error.contains("paralel"), "{error}");

@@ -45,6 +45,7 @@ pub(super) struct Mirror {
     pub(super) what: String,
     /// Only for the host of `clone_url`.
     pub(super) token: Option<SecretString>,
+    making: Mutex<()>,
     fetching: Arc<tokio::sync::Mutex<()>>,
     users: Arc<RwLock<()>>,
 }
@@ -81,6 +82,27 @@ impl Mirrors {
         Ok(mirror.directory.join("objects"))
     }
 
+    /// Removes a repository's mirror, so that the next fetch makes it anew. False if somebody uses it now. A mirror
+    /// holds nothing that the forge does not have; one damaged by a loss of power must not fail builds for ever.
+    pub async fn discard(&self, repository: &Repository) -> Result<bool, GitError> {
+        let mirror = self.mirror(repository);
+        let _fetching = mirror.fetch_alone().await;
+        let Some(alone) = mirror.try_alone() else { return Ok(false) };
+        let removal = move || {
+            let (_alone, directory) = (alone, &mirror.directory);
+            // Away from its name first: half a mirror must not be taken for a whole one.
+            let aside = directory.with_extension("discarded");
+            let failed = |source| GitError::disk("remove", directory)(source);
+            match fs::remove_dir_all(&aside) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+                _ => {}
+            }
+            fs::rename(directory, &aside).map_err(failed)?;
+            fs::remove_dir_all(&aside).map_err(failed)
+        };
+        tokio::task::spawn_blocking(removal).await.map_err(|_| GitError::Abandoned)?.map(|()| true)
+    }
+
     /// Marks a repository's mirror as used, for a container that was taken up again after a restart.
     pub async fn in_use(&self, repository: &Repository) -> MirrorUse {
         self.mirror(repository).share().await
@@ -111,6 +133,7 @@ impl Mirrors {
                 what: what.to_owned(),
                 token: self.0.token.clone().filter(|_| self.0.template.trusts(&address)),
                 address,
+                making: Mutex::default(),
                 fetching: Arc::default(),
                 users: Arc::default(),
             })
@@ -140,8 +163,12 @@ impl Mirror {
 
     /// Opens the mirror, made first if it is not there.
     pub(super) fn open(&self) -> Result<git2::Repository, GitError> {
-        if !self.exists() {
-            create(&self.directory)?;
+        {
+            // A build's fetch and the making of its container both come here first.
+            let _one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+            if !self.exists() {
+                create(&self.directory)?;
+            }
         }
         stale::sweep_once(&self.directory);
         git2::Repository::open_bare(&self.directory).map_err(GitError::mirror("open"))

@@ -65,16 +65,23 @@ async fn list(parts: Shared) -> Answer {
         .await
         .map_err(|error| Problem::unavailable("the artifacts could not be listed", &error))?
         .map_err(|error| Problem::unavailable("the artifacts could not be listed", &error))?;
-    let rows: String = entries.iter().map(row).collect();
+    let rows = match entries.as_slice() {
+        [] => "<tr><td colspan=\"4\">Nothing has been published yet.</td></tr>\n".to_owned(),
+        entries => entries.iter().map(row).collect(),
+    };
     Ok(reply::with_type(assets::LISTING.replace("{rows}", &rows).into(), "text/html; charset=utf-8"))
 }
 
 fn row(entry: &crate::publish::Entry) -> String {
-    let points = entry.target.as_ref().map(|target| format!(" → {}", escaped(target))).unwrap_or_default();
+    let points = entry
+        .target
+        .as_ref()
+        .map(|target| format!(" <span class=\"points\">→ {}</span>", escaped(target)))
+        .unwrap_or_default();
     let from =
         entry.origin.as_ref().map(|origin| format!("{} {}", origin.repository, origin.git_ref)).unwrap_or_default();
     format!(
-        "<tr><td><a href=\"/artifacts/{}\">{}</a>{points}</td><td class=\"number\">{}</td><td>{}</td><td>{}</td></tr>\n",
+        "<tr><td><a href=\"/artifacts/{}\">{}</a>{points}</td><td class=\"number\">{}</td><td><time>{}</time></td><td>{}</td></tr>\n",
         encoded(&entry.name),
         escaped(&entry.name),
         size(entry.size),

@@ -19,6 +19,7 @@ use super::{
     with,
 };
 use crate::{
+    live::Board,
     model::{Build, BuildDocument, Outcome},
     store::{deliveries, history},
 };
@@ -51,12 +52,11 @@ pub(super) fn routes(
     let status = warp::path!("build" / "status")
         .and(get())
         .and(with(parts))
-        .and_then(|parts: Shared| answer(async move { Ok(reply::json_shared(parts.board.status_json())) }));
-    let newest = warp::path!("build" / "history")
-        .and(get())
-        .and(without_query())
-        .and(with(parts))
-        .and_then(|parts: Shared| answer(async move { Ok(reply::json_shared(parts.board.history_json())) }));
+        .and_then(|parts: Shared| answer(async move { Ok(reply::json_shared(board(&parts).await.status_json())) }));
+    let newest =
+        warp::path!("build" / "history").and(get()).and(without_query()).and(with(parts)).and_then(|parts: Shared| {
+            answer(async move { Ok(reply::json_shared(board(&parts).await.history_json())) })
+        });
     let page = warp::path!("build" / "history")
         .and(get())
         .and(with(parts))
@@ -76,6 +76,12 @@ pub(super) fn routes(
         .and(warp::query())
         .and_then(|parts, query| answer(ledger(parts, query)));
     status.or(newest).unify().or(page).unify().or(full).unify().or(sync).unify().or(ledger).unify().boxed()
+}
+
+/// The board, with every change that was made before now.
+async fn board(parts: &Shared) -> &Board {
+    parts.board.caught_up(parts.bus.told()).await;
+    &parts.board
 }
 
 /// Passes only a request without a query: the answer to that one is kept ready.

@@ -45,11 +45,16 @@ async fn ready(parts: Shared) -> Answer {
         "store": store,
         "engine": health.engine,
         "tmp_directory": health.tmp_directory,
-        "catalog": if catalog { None } else { Some("the configuration repository has not been read yet") },
+        "catalog": if catalog { None } else { Some(unread(&parts)) },
         "started": health.started,
     });
     let code = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok(reply::status(code, reply::json(&body)?))
+}
+
+fn unread(parts: &Shared) -> String {
+    let why = parts.sync.last_error().map(|error| format!(": {error}")).unwrap_or_default();
+    format!("the configuration repository has not been read yet{why}")
 }
 
 async fn metrics(parts: Shared) -> Answer {

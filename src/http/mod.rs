@@ -22,11 +22,7 @@ mod status;
 use std::{convert::Infallible, future::Future, sync::Arc};
 
 use tokio::sync::watch;
-use warp::{
-    Filter, Rejection, Reply,
-    http::{Method, StatusCode},
-    reply::Response,
-};
+use warp::{Filter, Rejection, Reply, http::StatusCode, reply::Response};
 
 use self::reply::{Answer, Problem};
 pub use self::{
@@ -128,9 +124,5 @@ fn build_id(text: &str) -> Result<crate::model::BuildId, Problem> {
 
 /// `GET` and `HEAD`: hyper leaves a HEAD's body out by itself.
 fn get() -> impl Filter<Extract = (), Error = Rejection> + Copy {
-    warp::method()
-        .and_then(|method: Method| async move {
-            if method == Method::GET || method == Method::HEAD { Ok(()) } else { Err(warp::reject::not_found()) }
-        })
-        .untuple_one()
+    warp::get().or(warp::head()).unify()
 }

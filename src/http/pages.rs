@@ -9,10 +9,11 @@ use warp::{
 use super::{
     Answer, Shared, answer,
     assets::{self, Asset},
-    build_id, get,
+    get,
     reply::{self, Problem},
     report, with,
 };
+use crate::model::BuildId;
 
 pub(super) fn routes(
     parts: &Shared,
@@ -23,7 +24,7 @@ pub(super) fn routes(
         .and(get())
         .and_then(|| answer(async { Ok(page(assets::MONITOR)) }));
     let build =
-        warp::path!("build" / String).and(get()).and(with(parts)).and_then(|id, parts| answer(build(id, parts)));
+        warp::path!("build" / BuildId).and(get()).and(with(parts)).and_then(|id, parts| answer(build(id, parts)));
     let asset = warp::path!("assets" / String).and(get()).and_then(|name| answer(asset(name)));
     monitor.or(build).unify().or(asset).unify().boxed()
 }
@@ -35,8 +36,8 @@ fn page(asset: Asset) -> Response {
     response
 }
 
-async fn build(id: String, parts: Shared) -> Answer {
-    report::find(&parts, build_id(&id)?).await?;
+async fn build(id: BuildId, parts: Shared) -> Answer {
+    report::find(&parts, id).await?;
     Ok(page(assets::BUILD))
 }
 

@@ -7,7 +7,7 @@ use crate::{
     catalog::Planned,
     git::GitError,
     lifecycle::{CommandError, NewBuild, Wanted},
-    model::{BuildId, CommitId, GitRef, Push, RelativePath, Repository, Tip},
+    model::{BuildId, CommitId, GitRef, Push, RelativePath, Repository},
 };
 
 /// What is to be built.
@@ -68,16 +68,7 @@ impl Intake {
                 .await?
                 .ok_or_else(|| OrderError::NoRef(repository.clone(), git_ref.clone()))?,
         };
-        let push = Push {
-            repository,
-            git_ref,
-            before: Tip::None,
-            after: Tip::At(commit.clone()),
-            commit: Some(commit.clone()),
-            author: None,
-            message: String::new(),
-            commits: Vec::new(),
-        };
+        let push = Push::by_hand(repository, git_ref, commit.clone());
         Ok(self.lifecycle.build(Wanted { push, commit, builds }).await?)
     }
 }

@@ -138,6 +138,10 @@ impl Lifecycle {
 
     /// Puts a build back after an attempt that failed by our fault; the last attempt's fault ends it.
     pub async fn try_again(&self, claim: &Claim, fault: Ending) {
+        if claim.cancel.is_cancelled() {
+            // Whoever cancelled was told that it ends.
+            return self.finish(claim, Ending::cancelled()).await;
+        }
         if claim.build.attempt >= MAX_ATTEMPTS {
             return self.finish(claim, fault).await;
         }

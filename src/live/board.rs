@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::broadcast;
+use tokio::{
+    sync::{broadcast, watch},
+    time::timeout,
+};
 
 use super::{
     picture::{Picture, Snapshot, Touched},
@@ -28,6 +31,9 @@ pub const HISTORY: usize = 25;
 /// Messages a viewer may be behind before it is skipped forward.
 const RING: usize = 128;
 
+/// How long a reader waits for changes that are on their way to the board.
+const CATCH_UP: Duration = Duration::from_millis(250);
+
 /// How old the log lines in [`Board::status_json`] may be; a changed state shows at once.
 const STALE: Duration = Duration::from_millis(100);
 
@@ -42,6 +48,8 @@ struct Shared {
     state: Mutex<State>,
     ring: broadcast::Sender<Message>,
     doorman: Arc<Doorman>,
+    /// How many of the bus' changes are in the picture.
+    known: watch::Sender<u64>,
 }
 
 /// One message to viewers.
@@ -72,8 +80,12 @@ struct Cached {
 impl Board {
     /// An empty board.
     pub fn new() -> Self {
-        let shared =
-            Shared { state: Mutex::default(), ring: broadcast::Sender::new(RING), doorman: Arc::new(Doorman::new()) };
+        let shared = Shared {
+            state: Mutex::default(),
+            ring: broadcast::Sender::new(RING),
+            doorman: Arc::new(Doorman::new()),
+            known: watch::Sender::new(0),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -82,6 +94,21 @@ impl Board {
         let mut state = self.lock();
         state.picture.seed(snapshot);
         state.touch(Touched { status: true, history: true });
+    }
+
+    /// Notes that this many of the bus' changes are in the picture.
+    pub(super) fn knows(&self, changes: u64) {
+        self.shared.known.send_replace(changes);
+    }
+
+    /// Waits until the picture has so many of the bus' changes, so that whoever was told that a push
+    /// is accepted finds its builds here; not for long, as an older picture is better than none.
+    pub async fn caught_up(&self, told: u64) {
+        if *self.shared.known.borrow() >= told {
+            return;
+        }
+        let mut known = self.shared.known.subscribe();
+        let _too_long = timeout(CATCH_UP, known.wait_for(|known| *known >= told)).await;
     }
 
     /// Queued and running builds by id, as `GET /build/status` answers.

@@ -40,7 +40,10 @@ where
         tokio::select! {
             () = stop.cancelled() => return,
             event = events.next() => match event {
-                Some(Event::BuildChanged(build)) => board.change(build),
+                Some(Event::BuildChanged(build)) => {
+                    board.change(build);
+                    board.knows(events.seen());
+                }
                 Some(Event::Output(output)) => board.output(&output),
                 Some(Event::Stale) => stale_since = Some(Instant::now()),
                 None => return,
@@ -48,6 +51,7 @@ where
             () = at(stale_since) => match snapshot().await {
                 Some(snapshot) => {
                     board.seed(snapshot);
+                    board.knows(events.seen());
                     stale_since = None;
                 }
                 None => stale_since = Some(Instant::now() + RETRY),

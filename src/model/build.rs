@@ -1,6 +1,8 @@
 //! One run of one recipe at one commit.
 
-use super::{BuildId, CommitId, Ending, GitRef, Push, Recipe, Repository, Timestamp, ending::keyword};
+use super::{
+    ArtifactName, BuildId, CommitId, Ending, GitRef, NameTooLong, Push, Recipe, Repository, Timestamp, ending::keyword,
+};
 
 /// Everything known about a build.
 #[derive(Debug, Clone)]
@@ -87,6 +89,13 @@ impl Build {
     /// The branch or tag it belongs to.
     pub fn git_ref(&self) -> &GitRef {
         &self.push.git_ref
+    }
+
+    /// The names its artifact gets.
+    pub fn artifact_name(&self) -> Result<ArtifactName, NameTooLong> {
+        let recipe = &self.recipe;
+        let (tag, file) = (recipe.tag.as_deref(), recipe.artifact.file_name());
+        ArtifactName::new(recipe.format, self.repository(), tag, self.git_ref(), &self.commit, file)
     }
 
     /// How it ended, if it did.

@@ -66,6 +66,22 @@ pub struct CommitInfo {
     pub author: Author,
 }
 
+impl Push {
+    /// A commit that a person asks for, in the shape of a push: nothing is known of what was before.
+    pub fn by_hand(repository: Repository, git_ref: GitRef, commit: CommitId) -> Self {
+        Self {
+            repository,
+            git_ref,
+            before: Tip::None,
+            after: Tip::At(commit.clone()),
+            commit: Some(commit),
+            author: None,
+            message: String::new(),
+            commits: Vec::new(),
+        }
+    }
+}
+
 impl Tip {
     /// The object's id; forty zeros if there is none.
     pub fn as_str(&self) -> &str {

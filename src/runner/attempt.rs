@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Job, Runner, Signals, clock,
     collect::{Collected, collect},
-    console::{self, Console},
+    console::{self, Console, Keeping},
     engine::{Bind, ContainerSpec, ContainerState, EngineError, Image, Purpose},
     environment::environment,
     error::RunError,
@@ -222,8 +222,9 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
         let journal = Arc::clone(&self.runner.journal);
         let viewer = Box::new(move |offset, bytes| journal.note(id, Progress::Output { offset, bytes }));
         let limit = self.job.build.recipe.limits.log_limit.0;
+        let keeping = Keeping { limit, secrets: self.job.secrets.values().cloned().collect() };
         let log = move || logs.writer(id);
-        let opened = Console::open(self.workspace.console(), self.workspace.mark(), log, limit, viewer).await;
+        let opened = Console::open(self.workspace.console(), self.workspace.mark(), log, keeping, viewer).await;
         opened.map_err(|source| self.disk(source))
     }
 

@@ -2,13 +2,16 @@
 
 use std::{
     collections::HashMap,
+    error::Error,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
+use tracing::warn;
+
 use crate::{
     git::{Checkout, GitError, MirrorUse, Mirrors},
-    model::{Artifact, ArtifactName, Build, BuildId, Cause, Outcome},
+    model::{Artifact, Build, BuildId, Cause, Outcome},
     publish::{self, DirectoryHub, LinkOrder, PublishError},
     runner::{Bind, Collected, Fault, Publisher, Source},
 };
@@ -50,15 +53,36 @@ impl Source for GitSource {
     }
 
     async fn prepare(&self, build: &Build, workspace: &Path) -> Result<(), Fault> {
-        let fetched = self
-            .mirrors
-            .fetch(build.repository(), build.git_ref(), &build.commit, None)
-            .await
-            .map_err(|error| fault(&error))?;
+        match self.check_out(build, workspace).await {
+            Ok(usage) => {
+                self.uses.keep(build.id, usage);
+                Ok(())
+            }
+            Err(error) => {
+                self.mend(build, &error).await;
+                Err(fault(&error))
+            }
+        }
+    }
+}
+
+impl GitSource {
+    async fn check_out(&self, build: &Build, workspace: &Path) -> Result<MirrorUse, GitError> {
+        let fetched = self.mirrors.fetch(build.repository(), build.git_ref(), &build.commit, None).await?;
         let to = Checkout { directory: workspace.to_owned(), objects_mount: OBJECTS.to_owned() };
-        let checked_out = self.mirrors.checkout(fetched, to).await.map_err(|error| fault(&error))?;
-        self.uses.keep(build.id, checked_out.usage);
-        Ok(())
+        Ok(self.mirrors.checkout(fetched, to).await?.usage)
+    }
+
+    /// The next attempt begins with a new mirror if this one is damaged.
+    async fn mend(&self, build: &Build, error: &GitError) {
+        if !matches!(error, GitError::Mirror { .. }) {
+            return;
+        }
+        match self.mirrors.discard(build.repository()).await {
+            Ok(true) => warn!("The mirror of `{}` was damaged and is made anew: {error}", build.repository()),
+            Ok(false) => {}
+            Err(failure) => warn!("The damaged mirror of `{}` could not be removed: {failure}", build.repository()),
+        }
     }
 }
 
@@ -73,8 +97,22 @@ fn fault(error: &GitError) -> Fault {
             (false, false) => Outcome::Failure,
         },
         retryable: ours && !gone,
-        message: error.to_string(),
+        message: sentence(error),
     }
+}
+
+/// An error with all its causes, as one sentence.
+fn sentence(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        let said = deeper.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = deeper.source();
+    }
+    text
 }
 
 /// Artifacts to the embedded hub.
@@ -90,16 +128,7 @@ impl HubPublisher {
 
 impl Publisher for HubPublisher {
     async fn publish(&self, build: &Build, collected: Collected) -> Result<Artifact, Fault> {
-        let recipe = &build.recipe;
-        let name = ArtifactName::new(
-            recipe.format,
-            build.repository(),
-            recipe.tag.as_deref(),
-            build.git_ref(),
-            &build.commit,
-            recipe.artifact.file_name(),
-        )
-        .map_err(|error| Fault {
+        let name = build.artifact_name().map_err(|error| Fault {
             cause: Cause::Publish,
             outcome: Outcome::Failure,
             retryable: false,
@@ -112,7 +141,7 @@ impl Publisher for HubPublisher {
             build: build.id,
         };
         let Collected { file, size, sha256 } = collected;
-        let (hub, format) = (self.hub.clone(), recipe.format);
+        let (hub, format) = (self.hub.clone(), build.recipe.format);
         let publish = move || hub.publish(publish::Collected { file, size, sha256 }, &name, format, &order);
         match tokio::task::spawn_blocking(publish).await {
             Ok(Ok(published)) => Ok(published.artifact),
@@ -133,6 +162,6 @@ fn unpublished(error: &PublishError) -> Fault {
         cause: if error.is_disk_full() { Cause::Disk } else { Cause::Publish },
         outcome: if theirs { Outcome::Failure } else { Outcome::Error },
         retryable: !theirs,
-        message: format!("the artifact could not be published: {error}"),
+        message: format!("the artifact could not be published: {}", sentence(error)),
     }
 }

@@ -8,7 +8,7 @@ use tracing::{error, info};
 
 use super::{StartError, pictures, policy, worker};
 use crate::{
-    bus::Bus,
+    bus::{Bus, Subscription},
     catalog::{CatalogSync, Keeper, Location},
     config::Config,
     git::{self, Mirrors},
@@ -41,7 +41,7 @@ pub(super) struct Background {
     shutdown: Shutdown,
     database: Database,
     logs: Logs,
-    bus: Bus,
+    news: Subscription,
     board: Board,
     sync: Arc<CatalogSync>,
     restored: bool,
@@ -104,8 +104,11 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         api_token: config.server.api_token.get().cloned(),
         public_url,
     };
+    // Before the first reader comes: an empty board would say that nothing waits.
+    let news = bus.subscribe();
+    board.seed(pictures::read(database.clone(), logs.clone()).await?);
     let background =
-        Background { shutdown: shutdown.clone(), database, logs, bus, board, sync: Arc::clone(&sync), restored, shop };
+        Background { shutdown: shutdown.clone(), database, logs, news, board, sync: Arc::clone(&sync), restored, shop };
     Ok(Parts { lock, routes, catalog: keeper, sync, hook, background })
 }
 
@@ -143,15 +146,9 @@ pub fn public_url(config: &Config) -> String {
 impl Background {
     /// Starts everything that goes on behind the listener.
     pub(super) fn start(self) {
-        let Self { shutdown, database, logs, bus, board, sync, restored, shop } = self;
-        let feed = live::follow(
-            board,
-            bus.subscribe(),
-            move || pictures::take(database.clone(), logs.clone()),
-            shutdown.leave_token(),
-        );
-        // The first picture, like any later one.
-        bus.refresh();
+        let Self { shutdown, database, logs, news, board, sync, restored, shop } = self;
+        let feed =
+            live::follow(board, news, move || pictures::take(database.clone(), logs.clone()), shutdown.leave_token());
         shutdown.spawn(feed);
         let early = shutdown.clone();
         shutdown.spawn(async move {

@@ -15,7 +15,7 @@ use crate::{
 /// Lines of a log's end that are read.
 const LINES: usize = 40;
 
-/// Reads it all; nothing if the store cannot be read now.
+/// The same, with the failure written to the log.
 pub(super) async fn take(database: Database, logs: Logs) -> Option<Snapshot> {
     match read(database, logs).await {
         Ok(snapshot) => Some(snapshot),
@@ -26,7 +26,8 @@ pub(super) async fn take(database: Database, logs: Logs) -> Option<Snapshot> {
     }
 }
 
-async fn read(database: Database, logs: Logs) -> Result<Snapshot, Error> {
+/// Reads it all, or says why not.
+pub(super) async fn read(database: Database, logs: Logs) -> Result<Snapshot, Error> {
     let most = u32::try_from(HISTORY).unwrap_or(u32::MAX);
     database
         .read(move |tx| {

@@ -213,13 +213,13 @@ impl Shop {
 
     async fn failed(&self, claim: &Claim, failure: &runner::RunError) {
         let ending = failure.ending();
-        self.explain(&claim.build, &ending.message);
         if ending.cause == Cause::Engine {
             self.ask_engine().await;
         }
         if failure.is_retryable() {
             self.lifecycle.try_again(claim, ending).await;
         } else {
+            self.explain(&claim.build, &ending.message);
             self.lifecycle.finish(claim, ending).await;
         }
     }

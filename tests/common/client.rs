@@ -76,7 +76,12 @@ impl Client {
     }
 
     pub async fn deliver_as(&self, delivery: &str, repository: &str, moved: &Moved) -> Value {
-        let body = payload(repository, moved).to_string();
+        self.send_push(delivery, &payload(repository, moved)).await
+    }
+
+    /// Delivers any payload as a signed push.
+    pub async fn send_push(&self, delivery: &str, payload: &Value) -> Value {
+        let body = payload.to_string();
         let response = self
             .request(reqwest::Method::POST, "/hook/monitor-watch")
             .header("X-GitHub-Event", "push")

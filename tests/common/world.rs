@@ -23,6 +23,9 @@ pub struct World {
     root: TempDir,
     service: Option<Child>,
     configuration: String,
+    engine: bool,
+    /// Where the next start listens; 0 is any free port.
+    port: u16,
 }
 
 /// The recipe of most tests.
@@ -43,9 +46,32 @@ impl World {
         let catalog = Repository::new(root.path(), "acme/builds");
         catalog.push("main", &[("README.md", "What is built here.\n")]);
         let client = Client::new(String::new());
-        let mut world = Self { client, catalog, root, service: None, configuration: configuration.to_owned() };
+        let mut world = Self {
+            client,
+            catalog,
+            root,
+            service: None,
+            configuration: configuration.to_owned(),
+            engine: true,
+            port: 0,
+        };
         world.start().await;
         world
+    }
+
+    /// A service whose engine is away: it takes pushes, and builds nothing.
+    pub async fn without_engine() -> Self {
+        let mut world = Self::new().await;
+        world.signal("INT");
+        assert_eq!(world.left().await, Some(0));
+        world.engine = false;
+        world.start().await;
+        world
+    }
+
+    /// The engine is there from the next start on.
+    pub fn with_engine(&mut self) {
+        self.engine = true;
     }
 
     pub fn path(&self) -> &Path {
@@ -97,18 +123,29 @@ impl World {
         fs::read_to_string(self.path().join("data/instance")).unwrap().trim().to_owned()
     }
 
+    /// The engine's filter for what belongs to this world.
+    pub fn label(&self) -> String {
+        format!("label=autobuilder.instance={}", self.instance())
+    }
+
+    /// Later starts listen where the service listens now, as for a reader who keeps a page open.
+    pub fn keep_port(&mut self) {
+        self.port = self.client.address.rsplit(':').next().unwrap().parse().unwrap();
+    }
+
     /// Starts the service, and waits until it says where it listens.
     pub async fn start(&mut self) {
         let root = self.path().display().to_string();
         fs::create_dir_all(self.tmp()).unwrap();
         let text = format!(
-            "[server]\nlisten = '127.0.0.1:0'\napi_token = '{TOKEN}'\n[webhook]\nsecret = '{SECRET}'\n\
+            "[server]\nlisten = '127.0.0.1:{}'\napi_token = '{TOKEN}'\n[webhook]\nsecret = '{SECRET}'\n\
              [catalog]\nrepository = 'acme/builds'\n[github]\nclone_url = 'file://{root}/forge/{{repository}}.git'\n\
              [store]\ndirectory = '{root}/data'\n[hub]\ndirectory = '{root}/data/artifacts'\n\
              [build]\ntmp_directory = '{root}/tmp'\n{}\n",
-            self.configuration
+            self.port, self.configuration
         );
-        fs::write(self.path().join("config.toml"), text).unwrap();
+        let engine = if self.engine { String::new() } else { format!("[docker]\nhost = 'unix://{root}/none.sock'\n") };
+        fs::write(self.path().join("config.toml"), format!("{text}{engine}")).unwrap();
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path().join("service.log")).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_autobuilder"))
             .args(["serve", "--config"])
@@ -129,7 +166,9 @@ impl World {
         std::thread::spawn(move || lines.for_each(drop));
         self.service = Some(child);
         self.client = Client::new(address);
-        self.ready().await;
+        if self.engine {
+            self.ready().await;
+        }
     }
 
     /// Waits until the service says it is ready.

@@ -8,7 +8,7 @@ use std::{fs::File, io, os::unix::fs::FileExt, os::unix::fs::MetadataExt, path::
 use bytes::Bytes;
 use rustix::fs::{FallocateFlags, fallocate};
 
-use super::{Viewer, mark::Mark};
+use super::{Viewer, mark::Mark, mask::Mask};
 use crate::{logs::LogWriter, model::ByteSize};
 
 const CHUNK: usize = 64 * 1024;
@@ -34,6 +34,7 @@ pub(super) struct Copier {
     console: File,
     log: LogWriter,
     viewer: Viewer,
+    mask: Mask,
     mark_path: PathBuf,
     mark: Mark,
     /// How far the console is copied.
@@ -51,6 +52,7 @@ impl Copier {
         log: LogWriter,
         mark_path: PathBuf,
         limit: u64,
+        mask: Mask,
         viewer: Viewer,
     ) -> io::Result<Self> {
         let mark = match Mark::read(&mark_path)? {
@@ -64,16 +66,21 @@ impl Copier {
         let offset = mark.console_at(log.len());
         let limited = log.len() - mark.began.min(log.len()) > limit;
         let buffer = vec![0; CHUNK];
-        Ok(Self { console, log, viewer, mark_path, mark, offset, punched: 0, limit, limited, buffer })
+        Ok(Self { console, log, viewer, mask, mark_path, mark, offset, punched: 0, limit, limited, buffer })
     }
 
     /// Copies at most a batch.
     pub(super) fn copy(&mut self) -> io::Result<Copied> {
+        self.copy_batch(false)
+    }
+
+    /// `ended` says that nothing more will be written.
+    fn copy_batch(&mut self, ended: bool) -> io::Result<Copied> {
         self.notice_truncation()?;
         let before = self.offset;
         let mut at_end = false;
         while !at_end && self.offset - before < BATCH {
-            at_end = if self.limited { self.skip()? } else { self.copy_chunk()? };
+            at_end = if self.limited { self.skip()? } else { self.copy_chunk(ended)? };
         }
         self.punch();
         Ok(self.copied(self.offset - before, !at_end))
@@ -81,9 +88,9 @@ impl Copier {
 
     /// Copies all that is left and says what the script did to its console.
     pub(super) fn finish(&mut self) -> io::Result<Copied> {
-        let mut copied = self.copy()?;
+        let mut copied = self.copy_batch(true)?;
         while copied.more {
-            copied = self.copy()?;
+            copied = self.copy_batch(true)?;
         }
         if self.console.metadata()?.nlink() == 0 {
             self.notice("the script removed its console: what it wrote to another file of that name is lost")?;
@@ -95,9 +102,11 @@ impl Copier {
         Copied { bytes, more, limited: self.limited, silent: self.offset == 0 }
     }
 
-    /// Copies one chunk; true at the end of the console.
-    fn copy_chunk(&mut self) -> io::Result<bool> {
-        let count = self.console.read_at(&mut self.buffer, self.offset)?;
+    /// Copies one chunk; true at the end of the console, or of what may be kept for now.
+    fn copy_chunk(&mut self, ended: bool) -> io::Result<bool> {
+        let read = self.console.read_at(&mut self.buffer, self.offset)?;
+        let whole = ended && read < self.buffer.len();
+        let count = self.mask.apply(&mut self.buffer[..read], whole);
         if count == 0 {
             return Ok(true);
         }
@@ -203,7 +212,7 @@ mod tests {
             let seen = Arc::clone(&self.seen);
             let viewer: Viewer = Box::new(move |_, bytes| seen.lock().unwrap().extend_from_slice(&bytes));
             let log = self.logs.writer(self.id).unwrap();
-            Copier::resume(console, log, self.directory.path().join("mark"), limit, viewer).unwrap()
+            Copier::resume(console, log, self.directory.path().join("mark"), limit, Mask::default(), viewer).unwrap()
         }
 
         fn log(&self) -> Vec<u8> {

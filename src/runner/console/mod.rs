@@ -7,21 +7,24 @@
 
 mod copy;
 mod mark;
+mod mask;
 mod watch;
 
 use std::{
     fs::{File, OpenOptions},
     io,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use bytes::Bytes;
+use rustix::fs::OFlags;
 use tokio::time::{Instant, sleep_until};
 
 use crate::logs::LogWriter;
 use copy::Copier;
+use mask::Mask;
 use watch::FileWatch;
 
 pub(super) use copy::Copied;
@@ -39,6 +42,14 @@ const STARTED: &str = "started";
 
 /// Who is told of every piece of output: where in the log it begins, and its bytes.
 pub(super) type Viewer = Box<dyn Fn(u64, Bytes) + Send>;
+
+/// What of the output is kept.
+pub(super) struct Keeping {
+    /// So many bytes.
+    pub(super) limit: u64,
+    /// All but these texts.
+    pub(super) secrets: Vec<String>,
+}
 
 /// The console of one attempt.
 pub(super) struct Console {
@@ -63,6 +74,15 @@ pub(super) fn prepare(directory: &Path) -> io::Result<()> {
     file.set_permissions(PermissionsExt::from_mode(0o666))
 }
 
+/// Opens the console without following anything: after a restart the script had time to put a link
+/// to a file of the host in its place, which we would read, and punch holes into.
+fn own_file(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    // For writing, because punching holes is.
+    let file = File::options().read(true).write(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("the script replaced its console")) }
+}
+
 impl Console {
     /// Takes up the copying where it stands: at the beginning for a new attempt, else where the log
     /// says the last owner stopped.
@@ -70,15 +90,15 @@ impl Console {
         directory: PathBuf,
         mark: PathBuf,
         log: impl FnOnce() -> io::Result<LogWriter> + Send + 'static,
-        limit: u64,
+        keeping: Keeping,
         viewer: Viewer,
     ) -> io::Result<Self> {
         let path = directory.join(FILE);
         let watch = FileWatch::new(&path)?;
         let opening = blocking(move || {
-            // For writing, because punching holes is.
-            let file = File::options().read(true).write(true).open(path)?;
-            Copier::resume(file, log()?, mark, limit, viewer)
+            let (file, Keeping { limit, secrets }) = (own_file(&path)?, keeping);
+            let mask = Mask::new(secrets.iter().map(String::as_str));
+            Copier::resume(file, log()?, mark, limit, mask, viewer)
         });
         let copier = Some(opening.await?);
         let now = Instant::now();

@@ -14,7 +14,7 @@ pub(super) struct FileWatch {
 impl FileWatch {
     pub(super) fn new(path: &Path) -> io::Result<Self> {
         let notices = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
-        inotify::add_watch(&notices, path, WatchFlags::MODIFY)?;
+        inotify::add_watch(&notices, path, WatchFlags::MODIFY | WatchFlags::DONT_FOLLOW)?;
         Ok(Self { notices: pipe::Receiver::from_owned_fd_unchecked(notices)? })
     }
 

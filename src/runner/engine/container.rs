@@ -50,7 +50,7 @@ impl Engine {
     pub async fn create(&self, spec: ContainerSpec) -> Result<String, EngineError> {
         let options = CreateContainerOptionsBuilder::default().name(&spec.name).build();
         let body = spec.into_body(&self.inner.instance);
-        let created = self.call("make a container", SLOW, self.docker().create_container(Some(options), body)).await?;
+        let created = self.call("make a container", SLOW, self.docker()?.create_container(Some(options), body)).await?;
         Ok(created.id)
     }
 
@@ -61,19 +61,19 @@ impl Engine {
 
     /// Starts a container.
     pub async fn start(&self, container: &str) -> Result<(), EngineError> {
-        self.call("start a container", SLOW, self.docker().start_container(container, None)).await
+        self.call("start a container", SLOW, self.docker()?.start_container(container, None)).await
     }
 
     /// Sends a signal (`SIGTERM`, `SIGKILL`) to a container's main process; fine if it ended already.
     pub async fn signal(&self, container: &str, signal: &str) -> Result<(), EngineError> {
         let options = KillContainerOptionsBuilder::default().signal(signal).build();
-        let sent = self.call("stop a container", QUICK, self.docker().kill_container(container, Some(options))).await;
+        let sent = self.call("stop a container", QUICK, self.docker()?.kill_container(container, Some(options))).await;
         unless_gone(sent)
     }
 
     /// Asks about a container by name or id; `None` if there is none.
     pub async fn inspect(&self, container: &str) -> Result<Option<ContainerState>, EngineError> {
-        match self.call("describe a container", QUICK, self.docker().inspect_container(container, None)).await {
+        match self.call("describe a container", QUICK, self.docker()?.inspect_container(container, None)).await {
             Ok(answer) => Ok(Some(state(answer))),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
@@ -84,14 +84,14 @@ impl Engine {
     pub async fn remove(&self, container: &str) -> Result<(), EngineError> {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         unless_gone(
-            self.call("remove a container", SLOW, self.docker().remove_container(container, Some(options))).await,
+            self.call("remove a container", SLOW, self.docker()?.remove_container(container, Some(options))).await,
         )
     }
 
     /// All containers of this instance, running or not.
     pub async fn owned(&self) -> Result<Vec<Owned>, EngineError> {
         let options = ListContainersOptionsBuilder::default().all(true).filters(&self.own()).build();
-        let found = self.call("list containers", QUICK, self.docker().list_containers(Some(options))).await?;
+        let found = self.call("list containers", QUICK, self.docker()?.list_containers(Some(options))).await?;
         Ok(found.into_iter().filter_map(|found| Some(owned(found.id?, &found.labels?))).collect())
     }
 }

@@ -23,6 +23,7 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
+use super::connection::Connection;
 use crate::model::Timestamp;
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
@@ -82,12 +83,14 @@ impl Events {
     }
 
     /// Keeps the stream open for ever.
-    pub(super) async fn listen(self: Arc<Self>, docker: Docker, filters: HashMap<String, Vec<String>>) {
+    pub(super) async fn listen(self: Arc<Self>, connection: Arc<Connection>, filters: HashMap<String, Vec<String>>) {
         let mut pause = SHORTEST_PAUSE;
         loop {
-            if matches!(timeout(Duration::from_secs(5), docker.ping()).await, Ok(Ok(_))) {
+            if let Ok(docker) = connection.docker()
+                && matches!(timeout(Duration::from_secs(5), docker.ping()).await, Ok(Ok(_)))
+            {
                 pause = SHORTEST_PAUSE;
-                self.follow(&docker, &filters).await;
+                self.follow(docker, &filters).await;
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);

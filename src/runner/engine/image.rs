@@ -132,7 +132,7 @@ impl Engine {
 
     /// Any image that is here, for work that needs nothing but a shell.
     pub async fn local_image(&self, name: &str) -> Result<Option<Image>, EngineError> {
-        let found = match self.call("describe an image", QUICK, self.docker().inspect_image(name)).await {
+        let found = match self.call("describe an image", QUICK, self.docker()?.inspect_image(name)).await {
             Ok(found) => found,
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error),
@@ -145,7 +145,7 @@ impl Engine {
 
     async fn pull(&self, name: &str, progress: impl Fn(PullProgress)) -> Result<(), ImageError> {
         let options = CreateImageOptionsBuilder::default().from_image(name).build();
-        let mut steps = std::pin::pin!(self.docker().create_image(Some(options), None, None));
+        let mut steps = std::pin::pin!(self.docker()?.create_image(Some(options), None, None));
         loop {
             let step = timeout(IDLE_PULL, steps.next()).await.map_err(|_| ImageError::Pull {
                 image: name.to_owned(),

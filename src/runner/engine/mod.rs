@@ -3,6 +3,7 @@
 //! Every call has its own deadline, because a stopped engine accepts connections and never answers.
 //! Streams have none; they are watched by what comes out of them.
 
+mod connection;
 mod container;
 mod error;
 mod events;
@@ -10,12 +11,13 @@ mod image;
 mod network;
 mod spec;
 
-use std::{collections::HashMap, env, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bollard::Docker;
 use tokio::{sync::OnceCell, time::timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use connection::Connection;
 use events::Events;
 use image::Images;
 
@@ -27,7 +29,6 @@ pub use image::{Image, ImageError, PullProgress};
 pub use spec::Bind;
 pub(super) use spec::{ContainerSpec, Purpose};
 
-const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 const OLDEST_API: &str = "1.41";
 const QUICK: Duration = Duration::from_secs(30);
 const SLOW: Duration = Duration::from_secs(120);
@@ -47,7 +48,7 @@ pub struct Engine {
 }
 
 struct Inner {
-    docker: Docker,
+    connection: Arc<Connection>,
     instance: String,
     events: Arc<Events>,
     images: Images,
@@ -60,18 +61,13 @@ impl Engine {
     /// to listen for the ends of `instance`'s containers. Connects when first needed, so the service
     /// starts without the engine.
     pub fn new(host: Option<&str>, instance: &str) -> Result<Self, EngineError> {
-        let host = match host {
-            Some(host) => host.to_owned(),
-            None => env::var("DOCKER_HOST").unwrap_or_else(|_| DEFAULT_HOST.to_owned()),
-        };
-        let docker = Docker::connect_with_host(&host)
-            .map_err(|error| EngineError::Address { host, reason: error.to_string() })?;
+        let connection = Arc::new(Connection::new(host)?);
         let events = Arc::new(Events::default());
         let stop = CancellationToken::new();
-        let listening = Arc::clone(&events).listen(docker.clone(), own(instance));
+        let listening = Arc::clone(&events).listen(Arc::clone(&connection), own(instance));
         tokio::spawn(stop.clone().run_until_cancelled_owned(listening));
         let inner = Inner {
-            docker,
+            connection,
             instance: instance.to_owned(),
             events,
             images: Images::default(),
@@ -83,7 +79,7 @@ impl Engine {
 
     /// The engine's name and version; an error if it is too old.
     pub async fn version(&self) -> Result<String, EngineError> {
-        let version = self.call("tell its version", QUICK, self.docker().version()).await?;
+        let version = self.call("tell its version", QUICK, self.docker()?.version()).await?;
         let api = version.api_version.unwrap_or_default();
         if number(&api) < number(OLDEST_API) {
             return Err(EngineError::TooOld { found: api, needed: OLDEST_API });
@@ -93,11 +89,11 @@ impl Engine {
 
     /// Whether the engine answers, within five seconds.
     pub async fn ping(&self) -> Result<(), EngineError> {
-        self.call("answer", Duration::from_secs(5), self.docker().ping()).await.map(drop)
+        self.call("answer", Duration::from_secs(5), self.docker()?.ping()).await.map(drop)
     }
 
-    fn docker(&self) -> &Docker {
-        &self.inner.docker
+    fn docker(&self) -> Result<&Docker, EngineError> {
+        self.inner.connection.docker()
     }
 
     async fn call<T>(

@@ -24,7 +24,7 @@ impl Engine {
     /// Removes our networks, except while a container uses them.
     pub async fn remove_networks(&self) -> Result<(), EngineError> {
         for (id, _) in self.networks().await? {
-            let removed = self.call("remove a network", SLOW, self.docker().remove_network(&id)).await;
+            let removed = self.call("remove a network", SLOW, self.docker()?.remove_network(&id)).await;
             match removed {
                 // 403: "has active endpoints". A build that outlives us needs it.
                 Err(EngineError::Refused { status: 403, .. }) => {}
@@ -36,7 +36,7 @@ impl Engine {
 
     async fn networks(&self) -> Result<Vec<(String, String)>, EngineError> {
         let options = ListNetworksOptionsBuilder::default().filters(&self.own()).build();
-        let found = self.call("list networks", QUICK, self.docker().list_networks(Some(options))).await?;
+        let found = self.call("list networks", QUICK, self.docker()?.list_networks(Some(options))).await?;
         Ok(found.into_iter().filter_map(|network| Some((network.id?, network.name?))).collect())
     }
 
@@ -52,7 +52,7 @@ impl Engine {
             ])),
             ..NetworkCreateRequest::default()
         };
-        self.call("make a network", SLOW, self.docker().create_network(request)).await?;
+        self.call("make a network", SLOW, self.docker()?.create_network(request)).await?;
         Ok(name)
     }
 }
