@@ -3,7 +3,12 @@
 //! `RUST_LOG` chooses what is seen. The engine's client prints requests, and with them a build's
 //! environment, at its debug level, so it never goes below `info`, whatever `RUST_LOG` says.
 
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 /// How the log is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,8 +22,9 @@ pub enum Format {
 
 /// Starts logging; `default` is what is seen without `RUST_LOG`. A second call changes nothing.
 pub fn start(format: Format, default: &str) {
-    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| default.to_owned());
-    let filter = EnvFilter::new(format!("{filter},bollard=info"));
+    let wanted = std::env::var("RUST_LOG").unwrap_or_else(|_| default.to_owned());
+    let filter = wanted.parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
+    let filter = filter.with_target("bollard", LevelFilter::INFO);
     let registry = tracing_subscriber::registry().with(filter);
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
     let started = match format {
