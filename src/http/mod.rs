@@ -11,11 +11,14 @@ mod builds;
 mod deliver;
 mod health;
 mod hooks;
+mod lines;
 mod live;
 mod pages;
+mod query;
 mod range;
 mod reply;
 mod report;
+mod search;
 mod server;
 mod status;
 
@@ -72,6 +75,10 @@ pub fn routes(parts: Parts) -> impl Filter<Extract = (Response,), Error = Infall
         .or(builds::routes(&parts))
         .unify()
         .or(report::routes(&parts))
+        .unify()
+        .or(lines::routes(&parts))
+        .unify()
+        .or(search::routes(&parts))
         .unify()
         .or(status::routes(&parts))
         .unify()

@@ -220,7 +220,7 @@ fn text<T: FromSql>(row: &Row<'_>, column: usize) -> Result<T, Error> {
     Ok(row.get(column)?)
 }
 
-fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: usize, expected: &'static str) -> Result<T, Error> {
+pub(super) fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: usize, expected: &'static str) -> Result<T, Error> {
     let value: String = text(row, column)?;
     value.parse().map_err(|_| Error::Corrupt { expected, value })
 }

@@ -10,6 +10,7 @@ pub mod history;
 mod instance;
 mod lock;
 pub mod pushes;
+pub mod walk;
 
 pub use self::{
     instance::instance_id,
