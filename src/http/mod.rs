@@ -9,6 +9,7 @@ mod assets;
 mod body;
 mod builds;
 mod deliver;
+mod detail;
 mod health;
 mod hooks;
 mod lines;
@@ -18,6 +19,7 @@ mod query;
 mod range;
 mod reply;
 mod report;
+mod repositories;
 mod search;
 mod server;
 mod status;
@@ -63,6 +65,8 @@ pub struct Parts {
     pub api_token: Option<secrecy::SecretString>,
     /// How people reach the service.
     pub public_url: String,
+    /// How many builds may run at once.
+    pub places: usize,
 }
 
 /// What every handler is given.
@@ -85,6 +89,10 @@ pub fn routes(parts: Parts) -> impl Filter<Extract = (Response,), Error = Infall
         .or(artifacts::routes(&parts))
         .unify()
         .or(api::routes(&parts))
+        .unify()
+        .or(detail::routes(&parts))
+        .unify()
+        .or(repositories::routes(&parts))
         .unify()
         .or(health::routes(&parts))
         .unify()
