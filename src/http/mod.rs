@@ -9,6 +9,7 @@ mod assets;
 mod body;
 mod builds;
 mod deliver;
+mod detail;
 mod health;
 mod hooks;
 mod live;
@@ -16,6 +17,7 @@ mod pages;
 mod range;
 mod reply;
 mod report;
+mod repositories;
 mod server;
 mod status;
 
@@ -60,6 +62,8 @@ pub struct Parts {
     pub api_token: Option<secrecy::SecretString>,
     /// How people reach the service.
     pub public_url: String,
+    /// How many builds may run at once.
+    pub places: usize,
 }
 
 /// What every handler is given.
@@ -78,6 +82,10 @@ pub fn routes(parts: Parts) -> impl Filter<Extract = (Response,), Error = Infall
         .or(artifacts::routes(&parts))
         .unify()
         .or(api::routes(&parts))
+        .unify()
+        .or(detail::routes(&parts))
+        .unify()
+        .or(repositories::routes(&parts))
         .unify()
         .or(health::routes(&parts))
         .unify()

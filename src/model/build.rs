@@ -1,5 +1,7 @@
 //! One run of one recipe at one commit.
 
+use std::time::Duration;
+
 use super::{
     ArtifactName, BuildId, CommitId, Ending, GitRef, NameTooLong, Product, Push, Recipe, Repository, Timestamp,
     ending::keyword,
@@ -34,6 +36,8 @@ pub struct Build {
     pub baseimage_digest: Option<String>,
     /// The id of its container.
     pub container: Option<String>,
+    /// How long its recipe usually takes, as known when it began.
+    pub usual: Option<Duration>,
 }
 
 /// Where a build is.

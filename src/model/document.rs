@@ -46,6 +46,7 @@ pub struct BuildDocument<'a> {
     docker: &'a str,
     monitor: &'a str,
     attempt: u32,
+    usual: Option<f64>,
 }
 
 /// One commit of the push.
@@ -95,6 +96,7 @@ impl<'a> BuildDocument<'a> {
             docker: build.container.as_deref().unwrap_or(""),
             monitor,
             attempt: build.attempt,
+            usual: build.usual.map(|usual| usual.as_secs_f64()),
         }
     }
 }

@@ -24,6 +24,7 @@ pub(crate) fn build(repository: &str, git_ref: &str) -> Build {
         ended: None,
         baseimage_digest: None,
         container: None,
+        usual: None,
     }
 }
 

@@ -103,6 +103,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         health: healthy,
         api_token: config.server.api_token.get().cloned(),
         public_url,
+        places: config.build.parallel,
     };
     // Before the first reader comes: an empty board would say that nothing waits.
     let news = bus.subscribe();

@@ -77,7 +77,7 @@ impl Shop {
         shutdown: &Shutdown,
     ) -> Self {
         let Tools { engine, mirrors, hub, logs, bus } = tools;
-        let journal = Arc::new(LiveJournal::new(Arc::clone(&lifecycle), bus, metrics));
+        let journal = Arc::new(LiveJournal::new(Arc::clone(&lifecycle), bus, logs.clone(), metrics));
         let uses = Uses::default();
         let settings = runner::Config {
             instance: instance.to_owned(),

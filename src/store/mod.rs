@@ -10,6 +10,8 @@ pub mod history;
 mod instance;
 mod lock;
 pub mod pushes;
+pub mod recipes;
+pub mod stages;
 
 pub use self::{
     instance::instance_id,
