@@ -13,12 +13,15 @@ mod detail;
 mod health;
 mod hooks;
 mod html;
+mod lines;
 mod live;
 mod pages;
+mod query;
 mod range;
 mod reply;
 mod report;
 mod repositories;
+mod search;
 mod server;
 mod status;
 
@@ -77,6 +80,10 @@ pub fn routes(parts: Parts) -> impl Filter<Extract = (Response,), Error = Infall
         .or(builds::routes(&parts))
         .unify()
         .or(report::routes(&parts))
+        .unify()
+        .or(lines::routes(&parts))
+        .unify()
+        .or(search::routes(&parts))
         .unify()
         .or(status::routes(&parts))
         .unify()

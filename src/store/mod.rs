@@ -12,6 +12,7 @@ mod lock;
 pub mod pushes;
 pub mod recipes;
 pub mod stages;
+pub mod walk;
 
 pub use self::{
     instance::instance_id,
