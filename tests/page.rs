@@ -1,9 +1,17 @@
 //! The live page as people have it: the real service, real builds, and a real browser.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at its first surprise")]
 
+#[path = "page/accessible.rs"]
+mod accessible;
 #[path = "page/browser.rs"]
 mod browser;
 mod common;
+#[path = "page/monitor.rs"]
+mod monitor_page;
+#[path = "page/repository.rs"]
+mod repository_page;
+#[path = "page/wire.rs"]
+mod wire;
 
 use std::time::Duration;
 
@@ -264,6 +272,8 @@ async fn every_page_fits_a_phone_and_obeys_its_own_policy() {
     for (path, shows) in [
         ("/", "acme/tool"),
         (&*format!("/build/{id}"), "it goes on"),
+        ("/repo/acme/tool-with-quite-a-long-name-that-does-not-end", "main build.sh"),
+        ("/monitor?repository=acme/none", "No finished build fits"),
         ("/artifacts", "acme-tool"),
         ("/nothing/here", "nothing here"),
     ] {

@@ -86,7 +86,10 @@ impl Page {
         };
         match tokio::time::timeout(PATIENCE, wait).await {
             Ok(value) => value,
-            Err(_) => panic!("never came true: {expression}\nthe page says:\n{:.600}", self.text("body").await),
+            Err(_) => {
+                let (says, complaints) = (self.text("body").await, self.complaints().await);
+                panic!("never came true: {expression}\nthe page says:\n{says:.600}\nthe browser says: {complaints:?}")
+            }
         }
     }
 
@@ -106,6 +109,16 @@ impl Page {
     /// Clicks as a mouse does: what is hidden or covered cannot be clicked.
     pub(crate) async fn click(&self, selector: &str) {
         self.driver().find(thirtyfour::By::Css(selector)).await.unwrap().click().await.unwrap();
+    }
+
+    /// Types into a field, after what stands there.
+    pub(crate) async fn keys(&self, selector: &str, text: &str) {
+        self.driver().find(thirtyfour::By::Css(selector)).await.unwrap().send_keys(text).await.unwrap();
+    }
+
+    /// Presses a key where the focus is (WebDriver's code points for keys).
+    pub(crate) async fn press(&self, key: &str) {
+        self.driver().active_element().await.unwrap().send_keys(key).await.unwrap();
     }
 
     /// Speaks to the browser itself.
