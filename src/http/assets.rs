@@ -26,15 +26,29 @@ pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src
 /// The file of that name below `/assets/`.
 pub(crate) fn find(name: &str) -> Option<Asset> {
     let asset = match name {
-        "app.css" => Asset { bytes: include_bytes!("../../web/app.css"), content_type: "text/css; charset=utf-8" },
+        "app.css" => style(include_bytes!("../../web/app.css")),
+        "build.css" => style(include_bytes!("../../web/build.css")),
         "icon.svg" => Asset { bytes: include_bytes!("../../web/icon.svg"), content_type: "image/svg+xml" },
         "ansi.js" => script(include_bytes!("../../web/ansi.js")),
         "build.js" => script(include_bytes!("../../web/build.js")),
+        "facts.js" => script(include_bytes!("../../web/facts.js")),
         "live.js" => script(include_bytes!("../../web/live.js")),
         "log.js" => script(include_bytes!("../../web/log.js")),
+        "log-choose.js" => script(include_bytes!("../../web/log-choose.js")),
+        "log-find.js" => script(include_bytes!("../../web/log-find.js")),
+        "log-keys.js" => script(include_bytes!("../../web/log-keys.js")),
+        "log-layout.js" => script(include_bytes!("../../web/log-layout.js")),
+        "log-range.js" => script(include_bytes!("../../web/log-range.js")),
+        "log-row.js" => script(include_bytes!("../../web/log-row.js")),
+        "log-scale.js" => script(include_bytes!("../../web/log-scale.js")),
+        "log-search.js" => script(include_bytes!("../../web/log-search.js")),
+        "log-source.js" => script(include_bytes!("../../web/log-source.js")),
+        "log-tail.js" => script(include_bytes!("../../web/log-tail.js")),
+        "log-view.js" => script(include_bytes!("../../web/log-view.js")),
         "monitor.js" => script(include_bytes!("../../web/monitor.js")),
         "states.js" => script(include_bytes!("../../web/states.js")),
         "text.js" => script(include_bytes!("../../web/text.js")),
+        "timeline.js" => script(include_bytes!("../../web/timeline.js")),
         _ => return None,
     };
     Some(asset)
@@ -46,6 +60,10 @@ const fn html(bytes: &'static [u8]) -> Asset {
 
 const fn script(bytes: &'static [u8]) -> Asset {
     Asset { bytes, content_type: "text/javascript; charset=utf-8" }
+}
+
+const fn style(bytes: &'static [u8]) -> Asset {
+    Asset { bytes, content_type: "text/css; charset=utf-8" }
 }
 
 #[cfg(test)]
@@ -62,8 +80,8 @@ mod tests {
         names
     }
 
-    #[test]
-    fn every_file_a_page_names_is_served() {
+    /// Every file that the pages name, or that one of those names.
+    fn all_named() -> std::collections::BTreeSet<&'static str> {
         let mut open: Vec<Asset> = vec![MONITOR, BUILD];
         let mut seen = std::collections::BTreeSet::new();
         while let Some(asset) = open.pop() {
@@ -73,7 +91,24 @@ mod tests {
                 }
             }
         }
-        assert!(seen.len() >= 9, "{seen:?}");
+        seen
+    }
+
+    #[test]
+    fn every_file_a_page_names_is_served() {
+        let seen = all_named();
+        for name in ["app.css", "build.css", "ansi.js", "live.js", "log-source.js", "monitor.js"] {
+            assert!(seen.contains(name), "{name} is not among {seen:?}");
+        }
+    }
+
+    #[test]
+    fn every_file_of_the_pages_is_named_by_one_of_them() {
+        let seen = all_named();
+        for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/web")).unwrap() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            assert!(name.ends_with(".html") || seen.contains(&*name), "no page needs web/{name}");
+        }
     }
 
     #[test]
@@ -84,7 +119,7 @@ mod tests {
             assert_eq!(text.matches("<script").count(), text.matches("<script type=\"module\" src=\"/assets/").count());
             assert!(!text.contains("http://") && !text.contains("https://"));
         }
-        for name in ["ansi.js", "build.js", "live.js", "log.js", "monitor.js", "states.js", "text.js"] {
+        for name in all_named().into_iter().filter(|name| name.ends_with(".js")) {
             let text = std::str::from_utf8(find(name).unwrap().bytes).unwrap();
             for forbidden in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
                 assert!(!text.contains(forbidden), "{name}: {forbidden}");

@@ -1,0 +1,95 @@
+//! The page of a build for everybody: with the keyboard alone, with a screen reader, in light and dark.
+//!
+//! `axe/axe.min.js` is axe-core, which looks for what hinders people; it is used here and not shipped.
+
+use serde_json::{Value, json};
+
+use crate::{WAITS, browser::Page, build_page, common::World, go};
+
+const AXE: &str = include_str!("axe/axe.min.js");
+
+/// What axe-core finds serious or critical, a line for each, with the places.
+async fn hindrances(page: &Page) -> Value {
+    page.devtools("Runtime.evaluate", json!({ "expression": AXE })).await;
+    page.value(
+        "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations\
+         .filter(({ impact }) => impact === 'serious' || impact === 'critical')\
+         .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`))",
+    )
+    .await
+}
+
+async fn scheme(page: &Page, name: &str) {
+    let feature = json!({ "features": [{ "name": "prefers-color-scheme", "value": name }] });
+    page.devtools("Emulation.setEmulatedMedia", feature).await;
+}
+
+#[tokio::test]
+async fn nothing_serious_hinders_anybody() {
+    let world = World::new().await;
+    let script = WAITS.replace(
+        "echo it begins",
+        "for c in 30 31 32 33 34 35 36 37 90 91 92 93 94 95 96 97; do printf '\\033[%smcolour\\033[0m\\n' $c; done; echo it begins",
+    );
+    let (repository, moved) = world.tracked("acme/tool", &script).await;
+    let id = world.deliver(&repository, &moved).await.remove(0);
+    let page = Page::open(&build_page(&world, &id)).await;
+    for (width, height) in [(1280, 900), (360, 740)] {
+        page.resize(width, height).await;
+        for colours in ["light", "dark"] {
+            scheme(&page, colours).await;
+            page.sees("#lines", "it begins").await;
+            assert_eq!(hindrances(&page).await, json!([]), "running, {colours}, {width} px");
+        }
+    }
+    go(&world);
+    page.sees("#verdict", "Success").await;
+    page.resize(1280, 900).await;
+    page.click("#facts-box summary").await;
+    page.press("/").await;
+    page.types("colour").await;
+    page.sees("#search-state", "of 16").await;
+    for colours in ["light", "dark"] {
+        scheme(&page, colours).await;
+        assert_eq!(hindrances(&page).await, json!([]), "ended, with details and matches, {colours}");
+    }
+    page.press("Escape").await;
+    page.click("#log").await;
+    page.press("?").await;
+    page.sees("#help-dialog", "search the whole log").await;
+    assert_eq!(hindrances(&page).await, json!([]), "with help");
+    page.end().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn every_tool_is_reached_by_tab_and_single_keys_can_be_turned_off() {
+    let world = World::new().await;
+    let (repository, moved) = world.tracked("acme/tool", "#!/bin/sh\nseq 100\nexit 1\n").await;
+    let build = world.built(&repository, &moved).await;
+    let page = Page::open(&build_page(&world, build["id"].as_str().unwrap())).await;
+    page.sees("#lines", "100").await;
+    let mut reached = Vec::new();
+    for _ in 0..60 {
+        page.press("Tab").await;
+        let focused = page.value("document.activeElement.id").await;
+        reached.push(focused.as_str().unwrap_or_default().to_owned());
+    }
+    for tool in
+        ["search", "search-case", "search-regex", "first-error", "wrap", "go-to", "copy", "download", "help", "log"]
+    {
+        assert!(reached.iter().any(|id| id == tool), "#{tool} is not among {reached:?}");
+    }
+
+    let wraps = "document.querySelector('#wrap').getAttribute('aria-pressed')";
+    page.click("#log").await;
+    page.press("w").await;
+    assert_eq!(page.value(wraps).await, "false");
+    page.press("?").await;
+    page.click("#keys-on").await;
+    page.click("#help-close").await;
+    page.press("w").await;
+    assert_eq!(page.value(wraps).await, "false");
+    page.end().await;
+    world.end().await;
+}
