@@ -1,6 +1,8 @@
 // Joins a log to what its build writes just now, and reads what was missed.
 
 const PAUSE = 250;
+/** After a question that got no answer. */
+const LONG_PAUSE = 2000;
 const MOST_WAITING = 64;
 
 export class Tail {
@@ -28,8 +30,9 @@ export class Tail {
     this.#busy = true;
     while (this.#again) {
       this.#again = false;
-      await this.#source.refresh().then(() => this.#join(), () => {});
-      if (this.#again) await new Promise((done) => { setTimeout(done, PAUSE); });
+      const isRead = await this.#source.refresh().then(() => true, () => false);
+      if (isRead) this.#join(); else this.#again = true;
+      if (this.#again) await new Promise((done) => { setTimeout(done, isRead ? PAUSE : LONG_PAUSE); });
     }
     this.#busy = false;
   }

@@ -18,10 +18,9 @@ const LEAP = 2.5;
 const REST = 150;
 
 export class LogView {
-  /** Whether the end of the log is held in sight. */
-  following = false;
   /** Whether the end is what was asked for: it stays in sight while heights turn out, until somebody scrolls up. */
   #isAtEnd = false;
+  #following = false;
   #box;
   #sizer;
   #lines;
@@ -45,6 +44,14 @@ export class LogView {
     box.addEventListener('scroll', () => this.#scrolled(), { passive: true });
     box.addEventListener('scrollend', () => this.#rest(), { passive: true });
     new ResizeObserver(() => this.#resized()).observe(box);
+  }
+
+  /** Whether the end of the log is held in sight. */
+  get following() { return this.#following; }
+  set following(following) {
+    // What is on the screen stays there.
+    if (this.#following && !following) this.#hold(this.#top);
+    this.#following = following;
   }
 
   /** Draws soon; many calls are one. */

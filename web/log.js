@@ -15,6 +15,8 @@ import { bytes, setText } from './text.js';
 const WRAP = 'autobuilder.wrap';
 /** How long a leap waits for the lines, so that nothing empty is seen. */
 const LEAP_WAIT = 150;
+/** After a question that got no answer. */
+const RETRY = 1000;
 const byId = (id) => document.getElementById(id);
 const pause = (time) => new Promise((done) => { setTimeout(done, time); });
 
@@ -108,7 +110,8 @@ export class LogPane {
   }
 
   async #open() {
-    await this.#tail.refresh();
+    // Nothing is drawn before it is known where.
+    while (this.source.total === null) await this.source.refresh().catch(() => pause(RETRY));
     this.#isOpen = true;
     if (!this.#choose.fromAddress()) this.end();
     this.#showNote();
@@ -167,7 +170,7 @@ export class LogPane {
   take(update) { this.#tail.take(update); }
 
   /** Reads what was missed. */
-  catchUp() { if (!this.source.complete) this.#tail.refresh(); }
+  catchUp() { if (this.#isOpen && !this.source.complete) this.#tail.refresh(); }
 
   /** Learns how the build stands. */
   build({ isRunning, isQueued, stages }) {
@@ -225,7 +228,7 @@ export class LogPane {
 
   #grew() {
     byId('lines').style.setProperty('--digits', String(Math.max(3, String(this.source.total ?? 0).length)));
-    this.#view?.update();
+    if (this.#isOpen) this.#view.update();
     if (this.#stages.some((stage) => !this.#begins.has(stage.offset))) this.#cut();
     if (this.#isOpen) { this.#showFollow(); this.#showNote(); }
   }

@@ -29,6 +29,7 @@ pub(crate) fn find(name: &str) -> Option<Asset> {
         "app.css" => style(include_bytes!("../../web/app.css")),
         "build.css" => style(include_bytes!("../../web/build.css")),
         "icon.svg" => Asset { bytes: include_bytes!("../../web/icon.svg"), content_type: "image/svg+xml" },
+        "again.js" => script(include_bytes!("../../web/again.js")),
         "ansi.js" => script(include_bytes!("../../web/ansi.js")),
         "build.js" => script(include_bytes!("../../web/build.js")),
         "facts.js" => script(include_bytes!("../../web/facts.js")),

@@ -93,3 +93,19 @@ async fn every_tool_is_reached_by_tab_and_single_keys_can_be_turned_off() {
     page.end().await;
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_page_that_lost_a_part_on_the_way_loads_again() {
+    let world = World::new().await;
+    let (repository, moved) = world.tracked("acme/tool", "#!/bin/sh\necho it is there\nexit 1\n").await;
+    let build = world.built(&repository, &moved).await;
+    let page = Page::new().await;
+    page.devtools("Network.enable", json!({})).await;
+    page.devtools("Network.setBlockedURLs", json!({ "urls": ["*/assets/ansi.js"] })).await;
+    page.goto(&build_page(&world, build["id"].as_str().unwrap())).await;
+    page.devtools("Network.setBlockedURLs", json!({ "urls": [] })).await;
+    page.sees("#lines", "it is there").await;
+    // The browser notes what it was kept from.
+    page.end_in_trouble().await;
+    world.end().await;
+}

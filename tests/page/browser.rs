@@ -145,7 +145,7 @@ impl Page {
             Err(_) => panic!(
                 "never came true: {expression}\nthe page says:\n{:.1500}\nthe browser says: {:#?}",
                 self.text("body").await,
-                self.complaints().await
+                self.said().await
             ),
         }
     }
@@ -187,10 +187,16 @@ impl Page {
 
     /// Everything the browser complained about since it was asked last.
     pub(crate) async fn complaints(&self) -> Vec<String> {
+        // It notes every 416, which to a page means that there is nothing more yet; and it drops what it loads
+        // whenever a container comes or goes on this machine, after which the page asks again.
+        let fine = ["status of 416", "ERR_NETWORK_CHANGED"];
+        self.said().await.into_iter().filter(|message| !fine.iter().any(|fine| message.contains(fine))).collect()
+    }
+
+    /// All that the browser said since it was asked last.
+    async fn said(&self) -> Vec<String> {
         let log = self.driver().browser_log().await.unwrap();
-        let messages = log.into_iter().filter(|entry| entry.level != "INFO").map(|entry| entry.message);
-        // The browser notes every 416; to the page it means that the log holds nothing more yet.
-        messages.filter(|message| !message.contains("status of 416")).collect()
+        log.into_iter().filter(|entry| entry.level != "INFO").map(|entry| entry.message).collect()
     }
 
     /// Ends the browser, which must have nothing to complain about.

@@ -24,6 +24,7 @@ async fn hundreds_of_thousands_of_lines_cost_the_page_no_more_than_a_screen_of_t
             "((box) => {{ box.scrollTop = {place} * (box.scrollHeight - box.clientHeight); }})(document.querySelector('#log'))"
         ))
         .await;
+        page.value("new Promise((drawn) => { requestAnimationFrame(() => requestAnimationFrame(drawn)); })").await;
         // What stands beside a number is that very line.
         page.until(
             "((rows) => rows.length > 0 && rows.every((row) => row.querySelector('.line-text').textContent === `line ${row.dataset.line}`))\

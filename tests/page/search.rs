@@ -8,7 +8,7 @@ use crate::{browser::Page, build_page, common::World};
 const SCRIPT: &str = "#!/bin/sh\nseq 30000 | sed -e 's/^/step /' -e 's/000$/000 is a Milestone/' \
     -e 's/^step 21213$/main.c:7:1: error: nothing fits/'\nexit 1\n";
 
-const NOW: &str = "document.querySelector('.row.match-now')?.dataset.line ?? ''";
+const NOW: &str = "document.querySelector('.row.match-now')?.dataset.line";
 
 /// What is highlighted as the current match.
 const HIGHLIGHT: &str = "[...CSS.highlights.get('match-now')].map(String).join()";
