@@ -3,6 +3,8 @@
 
 #[path = "page/access.rs"]
 mod access;
+#[path = "page/accessible.rs"]
+mod accessible;
 #[path = "page/browser.rs"]
 mod browser;
 mod common;
@@ -10,8 +12,14 @@ mod common;
 mod follow;
 #[path = "page/log.rs"]
 mod log;
+#[path = "page/monitor.rs"]
+mod monitor_page;
+#[path = "page/repository.rs"]
+mod repository_page;
 #[path = "page/search.rs"]
 mod search;
+#[path = "page/wire.rs"]
+mod wire;
 
 use std::time::Duration;
 
@@ -196,6 +204,8 @@ async fn every_page_fits_a_phone_and_obeys_its_own_policy() {
     for (path, shows) in [
         ("/", "acme/tool"),
         (&*format!("/build/{id}"), "it goes on"),
+        ("/repo/acme/tool-with-quite-a-long-name-that-does-not-end", "main build.sh"),
+        ("/monitor?repository=acme/none", "No finished build fits"),
         ("/artifacts", "acme-tool"),
         ("/nothing/here", "nothing here"),
     ] {

@@ -3,7 +3,7 @@
 import { icon, isFinished } from './states.js';
 import { copyText } from './log-range.js';
 import {
-  artifactLink, bytes, duration, el, elapsed, firstLine, name, now, outsideLink, setText, timeAgo, visible,
+  artifactLink, bytes, duration, el, elapsed, firstLine, name, now, outsideLink, recipeLink, setText, timeAgo, visible,
 } from './text.js';
 
 /** Why a build ended, or how it stands, in one sentence. */
@@ -59,7 +59,7 @@ export function showGlance(list, build) {
     [isTag ? 'Tag' : 'Branch', name(build.branch, 'branch')],
     ['Commit', commit(build, head)],
     ['Author', head.author?.name ? name(head.author.name) : null],
-    ['Script', code(build.script)],
+    ['Script', recipeLink(build, code(build.script))],
     ['Image', code(build.baseimage)],
     ['Attempt', build.attempt > 1 ? String(build.attempt) : null],
     ['Exit code', build.exit_code === null || build.exit_code === undefined ? null : String(build.exit_code)],

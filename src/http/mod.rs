@@ -12,6 +12,7 @@ mod deliver;
 mod detail;
 mod health;
 mod hooks;
+mod html;
 mod lines;
 mod live;
 mod pages;
@@ -102,7 +103,8 @@ pub fn routes(parts: Parts) -> impl Filter<Extract = (Response,), Error = Infall
         .unify()
         .recover(explain)
         .unify()
-        .map(reply::guard)
+        .and(warp::header::headers_cloned())
+        .map(|response, headers| reply::guard(html::for_reader(response, &headers)))
 }
 
 /// Gives handlers what they share.

@@ -168,6 +168,16 @@ impl Page {
         self.driver().find(thirtyfour::By::Css(selector)).await.unwrap().click().await.unwrap();
     }
 
+    /// Types into a field, after what stands there.
+    pub(crate) async fn keys(&self, selector: &str, text: &str) {
+        self.driver().find(thirtyfour::By::Css(selector)).await.unwrap().send_keys(text).await.unwrap();
+    }
+
+    /// Presses a key where the focus is (WebDriver's code points for keys).
+    pub(crate) async fn press(&self, key: &str) {
+        self.driver().active_element().await.unwrap().send_keys(key).await.unwrap();
+    }
+
     /// Speaks to the browser itself.
     pub(crate) async fn devtools(&self, command: &str, parameters: Value) {
         self.driver().cdp().send_raw(command, parameters).await.unwrap();
