@@ -14,6 +14,7 @@ mod engine;
 mod floor;
 mod history;
 mod idle;
+mod logs;
 mod many;
 mod push;
 mod report;
@@ -30,12 +31,13 @@ use report::Table;
 type Measured = Pin<Box<dyn Future<Output = Table>>>;
 
 /// In the order of the promises; each ends what it started.
-const ALL: [(&str, fn() -> Measured); 6] = [
+const ALL: [(&str, fn() -> Measured); 7] = [
     ("push", || Box::pin(push::measure())),
     ("many", || Box::pin(many::measure())),
     ("checkout", || Box::pin(checkout::measure())),
     ("webhooks", || Box::pin(webhooks::measure())),
     ("history", || Box::pin(history::measure())),
+    ("logs", || Box::pin(logs::measure())),
     ("idle", || Box::pin(idle::measure())),
 ];
 
