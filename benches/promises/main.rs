@@ -17,6 +17,7 @@ mod engine;
 mod floor;
 mod history;
 mod idle;
+mod logs;
 mod many;
 mod page;
 mod push;
@@ -40,6 +41,7 @@ const ALL: [(&str, fn() -> Measured); 7] = [
     ("checkout", || Box::pin(checkout::measure())),
     ("webhooks", || Box::pin(webhooks::measure())),
     ("history", || Box::pin(history::measure())),
+    ("logs", || Box::pin(logs::measure())),
     ("idle", || Box::pin(idle::measure())),
     ("page", || Box::pin(page::measure())),
 ];
