@@ -77,7 +77,7 @@ impl Shop {
         shutdown: &Shutdown,
     ) -> Self {
         let Tools { engine, mirrors, hub, logs, events } = tools;
-        let journal = Arc::new(LiveJournal::new(Arc::clone(&lifecycle), events, metrics));
+        let journal = Arc::new(LiveJournal::new(Arc::clone(&lifecycle), events, logs.clone(), metrics));
         let uses = Uses::default();
         let settings = runner::Config {
             instance: instance.to_owned(),

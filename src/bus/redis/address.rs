@@ -1,6 +1,6 @@
 //! Where Redis is, and how to get there in bounded time. The password stays in here.
 
-use std::{fmt, io, sync::Once, time::Duration};
+use std::{fmt, io, time::Duration};
 
 use redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, PushInfo, RedisError,
@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::{sync::watch, time::timeout};
 use tracing::{info, warn};
 
-use crate::bus::Link;
+use crate::{bus::Link, tls};
 
 /// How long connecting may take, with everything that belongs to it.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -50,7 +50,8 @@ impl Address {
         &self,
         pushed: impl Fn(PushInfo) -> Result<(), redis::aio::SendError> + Send + Sync + 'static,
     ) -> RedisResult<MultiplexedConnection> {
-        provide_tls();
+        // `rediss://` asks for whatever this process has chosen.
+        tls::install();
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(ANSWER))
@@ -92,14 +93,6 @@ impl Address {
 /// What went wrong, in a few words.
 fn sentence(failure: &RedisError) -> String {
     if failure.is_timeout() { "it took too long".to_owned() } else { failure.to_string() }
-}
-
-/// `rediss://` needs to be told whose cryptography to use; whoever said so first is right.
-fn provide_tls() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let _already = rustls::crypto::ring::default_provider().install_default();
-    });
 }
 
 impl fmt::Display for Address {
