@@ -4,6 +4,7 @@
 //! laid over: `AUTOBUILDER_<SECTION>_<KEY>`, and the two names that other programs share,
 //! `TMP_DIRECTORY` and `DOCKER_HOST`. A secret may come from a file of its own (`token_file`).
 
+mod forge;
 mod overlay;
 mod secret;
 mod sections;
@@ -136,6 +137,7 @@ impl Config {
         if !self.github.clone_url.contains("{repository}") {
             return invalid("`github.clone_url` must contain `{repository}`");
         }
+        self.forge()?;
         self.catalog
             .repository
             .parse()
@@ -158,9 +160,7 @@ impl Config {
 }
 
 /// What later versions use. `README.md` says the same to people.
-const LATER: [&str; 14] = [
-    "github.api_url",
-    "github.status_context",
+const LATER: [&str; 12] = [
     "hub.refresh_url",
     "hub.url",
     "hub.user",

@@ -3,10 +3,11 @@
 //! The push, its builds, their places in the queue and the line in the ledger are one transaction,
 //! so the answer "accepted" is true whatever happens the moment after.
 
-use super::{Lifecycle, NotKept};
+use super::{Lifecycle, NotKept, changed};
 use crate::{
-    model::{BuildId, Cause, CommitId, Delivery, Ending, Outcome, Push, Recipe, Timestamp, Verdict},
+    model::{Build, BuildId, Cause, CommitId, Delivery, Ending, Outcome, Push, Recipe, Timestamp, Verdict},
     queue,
+    report::Outbox,
     sqlite::{Error, Tx},
     store::{
         builds, deliveries,
@@ -42,6 +43,7 @@ impl Lifecycle {
         commit: CommitId,
         wanted: Vec<NewBuild>,
     ) -> Result<Accepted, NotKept> {
+        let outbox = self.outbox.clone();
         let (accepted, changed) = self
             .database
             .write(move |tx| {
@@ -52,14 +54,10 @@ impl Lifecycle {
                     return Ok((Accepted::Duplicate(builds::ids_of_push(tx, row)?), Vec::new()));
                 }
                 let row = keep_push(tx, &push, &commit, delivery.received)?;
-                let ids = keep_builds(tx, row, &push, &wanted)?;
+                let builds = keep_builds(tx, &outbox, row, &push, &wanted)?;
                 delivery.verdict = Verdict::Accepted;
                 deliveries::record(tx, &delivery, Some(row))?;
-                let mut changed = Vec::new();
-                for id in &ids {
-                    changed.extend(Self::reread(tx, *id)?);
-                }
-                Ok((Accepted::New(ids), changed))
+                Ok((Accepted::New(ids(&builds)), builds))
             })
             .await?;
         self.announce(changed);
@@ -103,21 +101,30 @@ fn keep_push(tx: &Tx, push: &Push, commit: &CommitId, received: Timestamp) -> Re
 }
 
 /// Keeps one build for each recipe; a refused one ends at once, with its reason.
-pub(super) fn keep_builds(tx: &Tx, row: PushRow, push: &Push, wanted: &[NewBuild]) -> Result<Vec<BuildId>, Error> {
+pub(super) fn keep_builds(
+    tx: &Tx,
+    outbox: &Outbox,
+    row: PushRow,
+    push: &Push,
+    wanted: &[NewBuild],
+) -> Result<Vec<Build>, Error> {
     let now = Timestamp::now();
-    let mut ids = Vec::new();
+    let mut kept = Vec::new();
     for build in wanted {
-        let id = BuildId::new();
-        let seq = builds::insert(tx, row, id, &build.recipe, now)?;
+        let seq = builds::insert(tx, row, BuildId::new(), &build.recipe, now)?;
         match &build.refusal {
             None => queue::push(tx, seq.0, &push.repository, now)?,
             Some(reason) => {
                 builds::finish(tx, seq, &refused(reason), now)?;
             }
         }
-        ids.push(id);
+        kept.push(changed(tx, outbox, seq)?);
     }
-    Ok(ids)
+    Ok(kept)
+}
+
+pub(super) fn ids(builds: &[Build]) -> Vec<BuildId> {
+    builds.iter().map(|build| build.id).collect()
 }
 
 fn refused(reason: &str) -> Ending {

@@ -19,6 +19,7 @@ mod path;
 mod push;
 mod recipe;
 mod repository;
+mod status;
 mod time;
 mod units;
 
@@ -35,5 +36,6 @@ pub use path::{AbsoluteDir, NotAPath, RelativePath};
 pub use push::{Author, CommitInfo, Push, Tip};
 pub use recipe::{Limits, Network, Recipe};
 pub use repository::{NotARepository, Repository};
+pub use status::{CommitState, CommitStatus};
 pub use time::Timestamp;
 pub use units::{ByteSize, HumanDuration, NotADuration, NotASize};

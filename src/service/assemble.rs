@@ -20,6 +20,7 @@ use crate::{
     logs::Logs,
     metrics::Metrics,
     publish::{self, DirectoryHub},
+    report::{Courier, Outbox},
     runner::Engine,
     shutdown::Shutdown,
     sqlite::Database,
@@ -45,6 +46,7 @@ pub(super) struct Background {
     board: Board,
     sync: Arc<CatalogSync>,
     restored: bool,
+    courier: Option<Courier>,
     shop: worker::Shop,
 }
 
@@ -60,7 +62,18 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
     let logs =
         Logs::new(&logs_directory).map_err(|source| StartError::Directory { path: logs_directory.clone(), source })?;
     let (bus, metrics, board) = (Bus::new(), Metrics::new(), Board::new());
-    let lifecycle = Arc::new(Lifecycle::new(database.clone(), bus.clone(), metrics.clone()));
+    let (outbox, courier) = match config.forge()? {
+        Some(github) => {
+            let outbox = Outbox::open(config.github.status_context.trim_matches('/').to_owned());
+            let (database, metrics) = (database.clone(), metrics.clone());
+            (outbox.clone(), Some(Courier::new(outbox, database, github, public_url(config), metrics)))
+        }
+        None => (Outbox::closed(), None),
+    };
+    if courier.is_none() && config.github.token.get().is_some() {
+        info!("The forge gets no commit statuses: `github.api_url` names another than `github.clone_url`");
+    }
+    let lifecycle = Arc::new(Lifecycle::new(database.clone(), bus.clone(), metrics.clone(), outbox));
     let mirrors = Mirrors::new(git::Config {
         clone_url: config.github.clone_url.clone(),
         token: config.github.token.get().cloned(),
@@ -108,8 +121,9 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
     // Before the first reader comes: an empty board would say that nothing waits.
     let news = bus.subscribe();
     board.seed(pictures::read(database.clone(), logs.clone()).await?);
+    let (shutdown, of_background) = (shutdown.clone(), Arc::clone(&sync));
     let background =
-        Background { shutdown: shutdown.clone(), database, logs, news, board, sync: Arc::clone(&sync), restored, shop };
+        Background { shutdown, database, logs, news, board, sync: of_background, restored, courier, shop };
     Ok(Parts { lock, routes, catalog: keeper, sync, hook, background })
 }
 
@@ -147,7 +161,7 @@ pub fn public_url(config: &Config) -> String {
 impl Background {
     /// Starts everything that goes on behind the listener.
     pub(super) fn start(self) {
-        let Self { shutdown, database, logs, news, board, sync, restored, shop } = self;
+        let Self { shutdown, database, logs, news, board, sync, restored, courier, shop } = self;
         let feed =
             live::follow(board, news, move || pictures::take(database.clone(), logs.clone()), shutdown.leave_token());
         shutdown.spawn(feed);
@@ -158,6 +172,9 @@ impl Background {
                 () = early.draining() => {}
             }
         });
+        if let Some(courier) = courier {
+            shutdown.spawn(courier.work(shutdown.clone()));
+        }
         shop.open();
     }
 }

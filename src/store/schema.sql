@@ -110,3 +110,21 @@ CREATE TABLE turns (
     repository TEXT PRIMARY KEY,
     turn       INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- What the forge is to show beside a commit: one row a context, and only the newest state counts.
+CREATE TABLE statuses (
+    id          INTEGER PRIMARY KEY,
+    repository  TEXT NOT NULL,
+    commit_id   TEXT NOT NULL,
+    context     TEXT NOT NULL,
+    build       INTEGER NOT NULL REFERENCES builds, -- the newest build that has this context
+    state       TEXT NOT NULL,
+    description TEXT NOT NULL,
+    version     INTEGER NOT NULL DEFAULT 1,         -- grows with each change
+    due         INTEGER,                            -- when to send it; none once the forge has answered
+    tries       INTEGER NOT NULL DEFAULT 0,         -- failed ones of this version
+    refused     TEXT,                               -- why the forge will never take it
+    UNIQUE (repository, commit_id, context)
+);
+CREATE INDEX statuses_due ON statuses (due) WHERE due IS NOT NULL;
+CREATE INDEX statuses_by_build ON statuses (build);
