@@ -160,15 +160,13 @@ impl Config {
 }
 
 /// What later versions use. `README.md` says the same to people.
-const LATER: [&str; 12] = [
+const LATER: [&str; 10] = [
     "hub.refresh_url",
     "hub.url",
     "hub.user",
     "kernel.directory",
     "kernel.pipeline",
     "kernel.prefix",
-    "poll.all",
-    "poll.interval",
     "redis.url",
     "relay.listen",
     "relay.public_url",

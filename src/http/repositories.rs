@@ -49,7 +49,14 @@ pub(super) fn routes(
 async fn list(parts: Shared) -> Answer {
     let built = parts.database.read(|tx| recipes::repositories(tx, LISTED)).await;
     let mut names: BTreeSet<String> = built.map_err(|error| store_failed(&error))?.into_iter().collect();
-    names.extend(parts.catalog.current().watched().map(|watched| watched.repository.to_string()));
+    let catalog = parts.catalog.current();
+    for watched in catalog.watched() {
+        // Where a path can be read in several ways (sub-groups), what was built says which one is meant.
+        let built = watched.path.match_indices('/').any(|(at, _)| names.contains(&watched.path[..at]));
+        if !built {
+            names.insert(watched.repository.to_string());
+        }
+    }
     reply::json(&names)
 }
 
@@ -82,11 +89,13 @@ async fn repository(parts: &Shared, repository: Repository) -> Answer {
     let read = parts.database.read(move |tx| recipes::newest_of_each(tx, &name)).await;
     let (newest, all) = read.map_err(|error| store_failed(&error))?;
     if newest.is_empty() && !is_known(parts, &repository).await? {
-        return Err(Problem::not_found(format!("nothing was built of `{repository}`, and no file is about it")));
+        return Err(Problem::not_found(format!(
+            "nothing was built of `{repository}`, and no file of the configuration repository is about it"
+        )));
     }
     let catalog = parts.catalog.current();
-    let files: Vec<_> =
-        catalog.watched().filter(|it| *it.repository == repository).map(|it| it.path.to_owned()).collect();
+    let directory = format!("{repository}/");
+    let files: Vec<_> = catalog.watched().map(|it| it.path).filter(|path| path.starts_with(&directory)).collect();
     reply::json(&json!({
         "repository": repository,
         "page": format!("{}/repo/{repository}", public(parts)),

@@ -86,13 +86,18 @@ fn seen_before(tx: &Tx, delivery: &Delivery, push: &Push) -> Result<Option<(Push
     {
         return Ok(Some((row, "this delivery was accepted before")));
     }
-    let Some(row) = pushes::same(tx, push)? else { return Ok(None) };
     // The same change again is a new push only if the ref has meanwhile gone back to where it began.
-    let continues = pushes::head(tx, &push.repository, &push.git_ref)?.is_some_and(|head| head == push.before.as_str());
-    Ok((!continues).then_some((row, "the same push was accepted before")))
+    if pushes::head(tx, &push.repository, &push.git_ref)?.is_some_and(|head| head == push.before.as_str()) {
+        return Ok(None);
+    }
+    if let Some(row) = pushes::same(tx, push)? {
+        return Ok(Some((row, "the same push was accepted before")));
+    }
+    let found = pushes::found(tx, push)?;
+    Ok(found.map(|row| (row, "this push was found before, without its delivery")))
 }
 
-fn keep_push(tx: &Tx, push: &Push, commit: &CommitId, received: Timestamp) -> Result<PushRow, Error> {
+pub(super) fn keep_push(tx: &Tx, push: &Push, commit: &CommitId, received: Timestamp) -> Result<PushRow, Error> {
     let place = pushes::place(tx, push)?;
     if place.newest {
         pushes::move_head(tx, &push.repository, &push.git_ref, &push.after)?;

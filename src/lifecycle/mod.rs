@@ -6,6 +6,7 @@
 
 mod accept;
 mod command;
+mod missed;
 mod progress;
 mod waiting;
 

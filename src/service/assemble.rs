@@ -14,7 +14,7 @@ use crate::{
     git::{self, Mirrors},
     hook,
     http::{self, Health},
-    intake::Intake,
+    intake::{Intake, Patrol, Rounds},
     lifecycle::Lifecycle,
     live::{self, Board},
     logs::Logs,
@@ -47,6 +47,7 @@ pub(super) struct Background {
     sync: Arc<CatalogSync>,
     restored: bool,
     courier: Option<Courier>,
+    patrol: Patrol,
     shop: worker::Shop,
 }
 
@@ -99,6 +100,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         metrics: metrics.clone(),
         shutdown: shutdown.clone(),
     });
+    let patrol = Patrol::new(Arc::clone(&intake), Rounds { interval: config.poll.interval.0, all: config.poll.all });
     let public_url = public_url(config);
     let tools = worker::Tools { engine, mirrors, hub: hub.clone(), logs: logs.clone(), bus: bus.clone() };
     let shop = worker::Shop::new(config, &instance, tools, Arc::clone(&lifecycle), metrics.clone(), health, shutdown);
@@ -123,7 +125,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
     board.seed(pictures::read(database.clone(), logs.clone()).await?);
     let (shutdown, of_background) = (shutdown.clone(), Arc::clone(&sync));
     let background =
-        Background { shutdown, database, logs, news, board, sync: of_background, restored, courier, shop };
+        Background { shutdown, database, logs, news, board, sync: of_background, restored, courier, patrol, shop };
     Ok(Parts { lock, routes, catalog: keeper, sync, hook, background })
 }
 
@@ -161,7 +163,7 @@ pub fn public_url(config: &Config) -> String {
 impl Background {
     /// Starts everything that goes on behind the listener.
     pub(super) fn start(self) {
-        let Self { shutdown, database, logs, news, board, sync, restored, courier, shop } = self;
+        let Self { shutdown, database, logs, news, board, sync, restored, courier, patrol, shop } = self;
         let feed =
             live::follow(board, news, move || pictures::take(database.clone(), logs.clone()), shutdown.leave_token());
         shutdown.spawn(feed);
@@ -175,6 +177,7 @@ impl Background {
         if let Some(courier) = courier {
             shutdown.spawn(courier.work(shutdown.clone()));
         }
+        shutdown.spawn(patrol.work(shutdown.clone()));
         shop.open();
     }
 }

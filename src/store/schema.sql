@@ -10,7 +10,8 @@ CREATE TABLE pushes (
     received   INTEGER NOT NULL, -- Unix milliseconds, as all times here
     author     TEXT,             -- JSON
     message    TEXT NOT NULL,
-    commits    TEXT NOT NULL     -- JSON
+    commits    TEXT NOT NULL,    -- JSON
+    polled     INTEGER NOT NULL DEFAULT 0 -- found by looking, so it may stand for several
 );
 CREATE INDEX pushes_by_content ON pushes (repository, ref, before, after);
 CREATE INDEX pushes_by_position ON pushes (repository, ref, position);
@@ -20,6 +21,17 @@ CREATE TABLE heads (
     repository TEXT NOT NULL,
     ref        TEXT NOT NULL,
     object     TEXT NOT NULL,
+    PRIMARY KEY (repository, ref)
+) WITHOUT ROWID;
+
+-- Repositories whose webhook was heard.
+CREATE TABLE hooks (repository TEXT PRIMARY KEY) WITHOUT ROWID;
+
+-- Repositories that were looked at, and their tags: only later ones are news.
+CREATE TABLE polled (repository TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE polled_tags (
+    repository TEXT NOT NULL,
+    ref        TEXT NOT NULL,
     PRIMARY KEY (repository, ref)
 ) WITHOUT ROWID;
 

@@ -49,6 +49,7 @@ pub fn sign(secret: &str, body: &[u8]) -> String {
 
 impl Client {
     pub fn new(address: String) -> Self {
+        autobuilder::tls::install();
         // Keep-alive would hold a leaving service open.
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(PATIENCE).build().unwrap();
         Self { address, http }
@@ -129,6 +130,25 @@ impl Client {
         match tokio::time::timeout(PATIENCE, waiting).await {
             Ok(build) => build,
             Err(_) => panic!("build {id} did not get there; it is {:#}", self.build(id).await),
+        }
+    }
+
+    /// Waits until what is at an address is as wanted, woken by whatever happens to builds.
+    pub async fn until_at(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let address = self.address.replace("http://", "ws://");
+        let waiting = async {
+            let (mut live, _) = tokio_tungstenite::connect_async(format!("{address}/buildio")).await.unwrap();
+            loop {
+                let found = self.json(path).await;
+                if wanted(&found) {
+                    return found;
+                }
+                live.next().await.expect("the websocket stays open").unwrap();
+            }
+        };
+        match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(found) => found,
+            Err(_) => panic!("{path} did not get there; it is {:#}", self.json(path).await),
         }
     }
 

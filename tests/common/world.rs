@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    client::{Client, SECRET, TOKEN},
+    client::{Client, PATIENCE, SECRET, TOKEN},
     docker::{self, IMAGE},
     forge_api::ForgeApi,
     repository::{Moved, Repository},
@@ -206,6 +206,15 @@ impl World {
 
     pub fn log(&self) -> String {
         fs::read_to_string(self.path().join("service.log")).unwrap_or_default()
+    }
+
+    /// Waits until the service's log has these words.
+    pub async fn until_log(&self, words: &str) {
+        let since = Instant::now();
+        while !self.log().contains(words) {
+            assert!(since.elapsed() < PATIENCE, "the log never said `{words}`: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub fn pid(&self) -> u32 {

@@ -164,6 +164,7 @@ impl World {
             ended: None,
             baseimage_digest: None,
             container: None,
+            usual: None,
         }
     }
 
