@@ -16,6 +16,7 @@ const SHAPES = {
   ignored: 'M3.500 8h9',
   duplicate: 'M5.500 5.500h7v7h-7zM3.500 10.500v-7h7',
   ping: 'M8 7.500v1',
+  copy: 'M5.500 5.500h7v7h-7zM3.500 10.500v-7h7',
 };
 
 /** The one word that stands for a build: its outcome, `queued`, or `running`. */

@@ -32,15 +32,29 @@ pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src
 /// The file of that name below `/assets/`.
 pub(crate) fn find(name: &str) -> Option<Asset> {
     let asset = match name {
-        "app.css" => Asset { bytes: include_bytes!("../../web/app.css"), content_type: "text/css; charset=utf-8" },
+        "app.css" => style(include_bytes!("../../web/app.css")),
+        "build.css" => style(include_bytes!("../../web/build.css")),
         "icon.svg" => Asset { bytes: include_bytes!("../../web/icon.svg"), content_type: "image/svg+xml" },
+        "again.js" => script(include_bytes!("../../web/again.js")),
         "ansi.js" => script(include_bytes!("../../web/ansi.js")),
         "build.js" => script(include_bytes!("../../web/build.js")),
         "catalog.js" => script(include_bytes!("../../web/catalog.js")),
+        "facts.js" => script(include_bytes!("../../web/facts.js")),
         "filters.js" => script(include_bytes!("../../web/filters.js")),
         "list.js" => script(include_bytes!("../../web/list.js")),
         "live.js" => script(include_bytes!("../../web/live.js")),
         "log.js" => script(include_bytes!("../../web/log.js")),
+        "log-choose.js" => script(include_bytes!("../../web/log-choose.js")),
+        "log-find.js" => script(include_bytes!("../../web/log-find.js")),
+        "log-keys.js" => script(include_bytes!("../../web/log-keys.js")),
+        "log-layout.js" => script(include_bytes!("../../web/log-layout.js")),
+        "log-range.js" => script(include_bytes!("../../web/log-range.js")),
+        "log-row.js" => script(include_bytes!("../../web/log-row.js")),
+        "log-scale.js" => script(include_bytes!("../../web/log-scale.js")),
+        "log-search.js" => script(include_bytes!("../../web/log-search.js")),
+        "log-source.js" => script(include_bytes!("../../web/log-source.js")),
+        "log-tail.js" => script(include_bytes!("../../web/log-tail.js")),
+        "log-view.js" => script(include_bytes!("../../web/log-view.js")),
         "monitor.js" => script(include_bytes!("../../web/monitor.js")),
         "plot.js" => script(include_bytes!("../../web/plot.js")),
         "pushes.js" => script(include_bytes!("../../web/pushes.js")),
@@ -48,6 +62,7 @@ pub(crate) fn find(name: &str) -> Option<Asset> {
         "rows.js" => script(include_bytes!("../../web/rows.js")),
         "states.js" => script(include_bytes!("../../web/states.js")),
         "text.js" => script(include_bytes!("../../web/text.js")),
+        "timeline.js" => script(include_bytes!("../../web/timeline.js")),
         _ => return None,
     };
     Some(asset)
@@ -59,6 +74,10 @@ const fn html(bytes: &'static [u8]) -> Asset {
 
 const fn script(bytes: &'static [u8]) -> Asset {
     Asset { bytes, content_type: "text/javascript; charset=utf-8" }
+}
+
+const fn style(bytes: &'static [u8]) -> Asset {
+    Asset { bytes, content_type: "text/css; charset=utf-8" }
 }
 
 #[cfg(test)]
@@ -92,7 +111,7 @@ mod tests {
     #[test]
     fn every_file_a_page_names_is_served() {
         let seen = all_named();
-        for name in ["app.css", "ansi.js", "live.js", "monitor.js", "plot.js"] {
+        for name in ["app.css", "build.css", "ansi.js", "live.js", "log-source.js", "monitor.js", "plot.js"] {
             assert!(seen.contains(name), "{name} is not among {seen:?}");
         }
     }
@@ -111,7 +130,8 @@ mod tests {
         for page in [MONITOR, BUILD, REPOSITORY] {
             let text = std::str::from_utf8(page.bytes).unwrap();
             assert!(!text.contains("<style") && !text.contains("style=") && !text.contains("onclick"));
-            assert_eq!(text.matches("<script").count(), text.matches("<script type=\"module\" src=\"/assets/").count());
+            let ours = ["<script type=\"module\" src=\"/assets/", "<script type=\"module\" async src=\"/assets/"];
+            assert_eq!(text.matches("<script").count(), ours.map(|ours| text.matches(ours).count()).iter().sum());
             assert!(!text.contains("http://") && !text.contains("https://"));
         }
         for name in all_named().into_iter().filter(|name| name.ends_with(".js")) {

@@ -25,7 +25,8 @@ pub(super) fn routes(
         .or(warp::path!("monitor"))
         .unify()
         .and(get())
-        .and_then(|| answer(async { Ok(page(assets::MONITOR)) }));
+        .and(with(parts))
+        .and_then(|parts: Shared| answer(async move { Ok(live_page(assets::MONITOR, &parts)) }));
     let build =
         warp::path!("build" / BuildId).and(get()).and(with(parts)).and_then(|id, parts| answer(build(id, parts)));
     let repository = warp::path!("repo" / ..)
@@ -39,15 +40,26 @@ pub(super) fn routes(
 }
 
 fn page(asset: Asset) -> Response {
-    let mut response = reply::with_type(asset.bytes.into(), asset.content_type);
+    with_life(reply::with_type(asset.bytes.into(), asset.content_type))
+}
+
+fn with_life(mut response: Response) -> Response {
     // A new version of the service brings new pages at once.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }
 
+/// A page that follows the board; it is told where, if not here.
+fn live_page(asset: Asset, parts: &Shared) -> Response {
+    let Some(relay) = &parts.relay_url else { return page(asset) };
+    let text = String::from_utf8_lossy(asset.bytes);
+    let told = text.replacen("</head>", &format!("<meta name=\"relay\" content=\"{relay}\">\n</head>"), 1);
+    with_life(reply::with_type(told.into(), asset.content_type))
+}
+
 async fn build(id: BuildId, parts: Shared) -> Answer {
     report::find(&parts, id).await?;
-    Ok(page(assets::BUILD))
+    Ok(live_page(assets::BUILD, &parts))
 }
 
 async fn repository(tail: Tail, parts: Shared) -> Answer {
