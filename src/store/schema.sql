@@ -84,6 +84,8 @@ CREATE UNIQUE INDEX builds_by_finish ON builds (finish) WHERE finish IS NOT NULL
 -- What filters look at besides stands in the index, so that rare builds are found without reading the others.
 CREATE INDEX builds_by_repository ON builds (repository, finish, outcome, script);
 CREATE INDEX builds_by_name ON builds (repository, name, finish, outcome, script);
+CREATE INDEX builds_by_branch ON builds (name, finish, outcome, script);
+CREATE INDEX builds_by_script ON builds (script, finish, outcome);
 CREATE INDEX builds_by_outcome ON builds (outcome, finish);
 CREATE INDEX builds_by_push ON builds (push);
 
