@@ -9,6 +9,9 @@
 #![allow(clippy::disallowed_methods, reason = "what is measured is a process, which gives no event to wait for")]
 #![allow(clippy::module_inception, clippy::type_complexity, reason = "the tests' own world, used here as it is")]
 
+#[path = "../../tests/page/browser.rs"]
+#[allow(dead_code, reason = "the tests' own browser, of which a part is enough")]
+mod browser;
 mod checkout;
 mod engine;
 mod floor;
@@ -16,6 +19,7 @@ mod history;
 mod idle;
 mod logs;
 mod many;
+mod page;
 mod push;
 mod report;
 mod stored;
@@ -39,6 +43,7 @@ const ALL: [(&str, fn() -> Measured); 7] = [
     ("history", || Box::pin(history::measure())),
     ("logs", || Box::pin(logs::measure())),
     ("idle", || Box::pin(idle::measure())),
+    ("page", || Box::pin(page::measure())),
 ];
 
 fn main() {

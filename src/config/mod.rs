@@ -5,6 +5,7 @@
 //! `TMP_DIRECTORY` and `DOCKER_HOST`. A secret may come from a file of its own (`token_file`).
 
 mod overlay;
+mod pipeline;
 mod secret;
 mod sections;
 mod show;
@@ -22,7 +23,8 @@ pub use self::{
     overlay::Source,
     secret::{Secret, Secrets},
     sections::{
-        Binary, Build, Catalog, Docker, Github, Grant, Hub, HubKind, Kernel, Poll, Redis, Relay, Server, Store, Webhook,
+        Binary, Build, Catalog, Docker, Github, Grant, Hub, HubKind, Kernel, Pipeline, Poll, Redis, Relay, Server,
+        Store, Webhook,
     },
 };
 use crate::model::Repository;
@@ -133,13 +135,27 @@ impl Config {
         if self.hub.kind == HubKind::ZeroHub {
             return invalid("`hub.kind = \"zero-hub\"` is not supported by this version: use \"directory\"");
         }
+        self.check_relay()?;
         if !self.github.clone_url.contains("{repository}") {
             return invalid("`github.clone_url` must contain `{repository}`");
         }
+        self.pipelines()?;
         self.catalog
             .repository
             .parse()
             .map_err(|problem| ConfigError::Invalid(format!("`catalog.repository`: {problem}")))
+    }
+
+    /// What the relay needs, and pages that are told of it.
+    pub fn check_relay(&self) -> Result<(), ConfigError> {
+        let url = &self.relay.public_url;
+        let known = ["ws://", "wss://", "http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
+        // It becomes part of a header and of a page.
+        let plain = url.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/?=&%[]".contains(c));
+        if url.is_empty() || (known && plain) {
+            return Ok(());
+        }
+        Err(ConfigError::Invalid(format!("`relay.public_url`: `{url}` is not an address like wss://live.example")))
     }
 
     /// Keys that are not at their default, although this version does nothing with them.
@@ -158,20 +174,14 @@ impl Config {
 }
 
 /// What later versions use. `README.md` says the same to people.
-const LATER: [&str; 14] = [
+const LATER: [&str; 8] = [
     "github.api_url",
     "github.status_context",
     "hub.refresh_url",
     "hub.url",
     "hub.user",
-    "kernel.directory",
-    "kernel.pipeline",
-    "kernel.prefix",
     "poll.all",
     "poll.interval",
-    "redis.url",
-    "relay.listen",
-    "relay.public_url",
     "webhook.install",
 ];
 

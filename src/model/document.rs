@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::{Author, Build, BuildId, BuildState, Cause, CommitId, CommitInfo, Format, Outcome, Repository, Timestamp};
+use super::{Author, Build, BuildId, BuildState, Cause, CommitId, CommitInfo, Outcome, Repository, Timestamp};
 
 /// The newest commits of a push that are shown.
 const MOST_COMMITS: usize = 20;
@@ -30,8 +30,8 @@ pub struct BuildDocument<'a> {
     commit: &'a CommitId,
     script: &'a str,
     tag: Option<&'a str>,
-    format: Format,
-    baseimage: &'a str,
+    format: &'static str,
+    baseimage: String,
     baseimage_digest: Option<&'a str>,
     commits: Vec<CommitDocument<'a>>,
     queued: Timestamp,
@@ -80,8 +80,8 @@ impl<'a> BuildDocument<'a> {
             commit: &build.commit,
             script: build.recipe.script.as_str(),
             tag: build.recipe.tag.as_deref(),
-            format: build.recipe.format,
-            baseimage: &build.recipe.baseimage,
+            format: build.recipe.product.as_str(),
+            baseimage: build.recipe.baseimage.to_string(),
             baseimage_digest: build.baseimage_digest.as_deref(),
             commits: commits(build),
             queued: build.queued,

@@ -11,7 +11,7 @@ use tracing::warn;
 
 use crate::{
     git::{Checkout, GitError, MirrorUse, Mirrors},
-    model::{Artifact, Build, BuildId, Cause, Outcome},
+    model::{Artifact, Build, BuildId, Cause, Format, Outcome, Product},
     publish::{self, DirectoryHub, LinkOrder, PublishError},
     runner::{Bind, Collected, Fault, Publisher, Source},
 };
@@ -141,7 +141,11 @@ impl Publisher for HubPublisher {
             build: build.id,
         };
         let Collected { file, size, sha256 } = collected;
-        let (hub, format) = (self.hub.clone(), build.recipe.format);
+        let hub = self.hub.clone();
+        let format = match build.recipe.product {
+            Product::File(format) => format,
+            Product::Kernel(_) => Format::Binary,
+        };
         let publish = move || hub.publish(publish::Collected { file, size, sha256 }, &name, format, &order);
         match tokio::task::spawn_blocking(publish).await {
             Ok(Ok(published)) => Ok(published.artifact),

@@ -8,6 +8,7 @@ mod assemble;
 mod journal;
 mod pictures;
 mod policy;
+mod relay;
 mod watched;
 mod worker;
 
@@ -22,9 +23,10 @@ pub use self::{
     adapters::{GitSource, HubPublisher, Uses},
     assemble::public_url,
     policy::{policy, secrets},
+    relay::{RelayError, RelayProcess},
 };
 use crate::{
-    bus::Bus,
+    bus::Events,
     catalog::{CatalogSync, Keeper},
     config::{Config, ConfigError},
     hook, http,
@@ -45,7 +47,7 @@ struct Inner {
     shutdown: Shutdown,
     catalog: Arc<Keeper>,
     sync: Arc<CatalogSync>,
-    bus: Bus,
+    events: Events,
     database: Database,
     hook: Arc<ArcSwap<hook::Config>>,
     config: ArcSwap<Config>,
@@ -90,6 +92,9 @@ pub enum StartError {
     /// The clone address makes no sense.
     #[error(transparent)]
     Git(#[from] crate::git::GitError),
+    /// The address of Redis makes no sense.
+    #[error(transparent)]
+    Bus(#[from] crate::bus::NotAnAddress),
     /// The artifacts' directory cannot be used.
     #[error(transparent)]
     Publish(#[from] crate::publish::PublishError),
@@ -108,7 +113,7 @@ impl Service {
             warn!("`{key}` is set, and has no effect in this version");
         }
         let assemble::Parts { lock, routes, catalog, sync, hook, background } = parts;
-        let (bus, database) = (routes.bus.clone(), routes.database.clone());
+        let (events, database) = (routes.events.clone(), routes.database.clone());
         let (leaving, served) = (shutdown.clone(), http::routes(routes));
         shutdown.spawn(async move { http::serve(listener, served, leaving).await });
         background.start();
@@ -119,7 +124,7 @@ impl Service {
                 shutdown,
                 catalog,
                 sync,
-                bus,
+                events,
                 database,
                 hook,
                 config: ArcSwap::from_pointee(config),
@@ -145,7 +150,7 @@ impl Service {
 
     /// Waits until the newest build of a branch has ended, and says how.
     pub async fn until_ended(&self, repository: &str, name: &str) -> Result<String, sqlite::Error> {
-        let mut news = self.inner.bus.subscribe();
+        let mut news = self.inner.events.subscribe();
         loop {
             let (repository, name) = (repository.to_owned(), name.to_owned());
             let newest = self.inner.database.read(move |tx| store::history::newest(tx, &repository, Some(&name), None));
@@ -164,7 +169,7 @@ impl Service {
     /// Takes over what of a changed configuration can change in a running service, and reads the
     /// catalog again.
     pub async fn reload(&self, config: Config) {
-        match (config.check(), policy(&config)) {
+        match (config.check(), policy::whole_policy(&config)) {
             (Ok(_), Ok(policy)) => {
                 self.inner.hook.store(Arc::new(policy::hook(&config)));
                 self.inner.catalog.set_policy(policy);
