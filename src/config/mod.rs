@@ -176,12 +176,7 @@ impl Config {
 }
 
 /// What later versions use. `README.md` says the same to people.
-const LATER: [&str; 4] = [
-    "hub.refresh_url",
-    "hub.url",
-    "hub.user",
-    "webhook.install",
-];
+const LATER: [&str; 4] = ["hub.refresh_url", "hub.url", "hub.user", "webhook.install"];
 
 #[cfg(test)]
 mod tests;
