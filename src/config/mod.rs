@@ -4,6 +4,7 @@
 //! laid over: `AUTOBUILDER_<SECTION>_<KEY>`, and the two names that other programs share,
 //! `TMP_DIRECTORY` and `DOCKER_HOST`. A secret may come from a file of its own (`token_file`).
 
+mod forge;
 mod overlay;
 mod pipeline;
 mod secret;
@@ -140,6 +141,7 @@ impl Config {
             return invalid("`github.clone_url` must contain `{repository}`");
         }
         self.pipelines()?;
+        self.forge()?;
         self.catalog
             .repository
             .parse()
@@ -174,16 +176,7 @@ impl Config {
 }
 
 /// What later versions use. `README.md` says the same to people.
-const LATER: [&str; 8] = [
-    "github.api_url",
-    "github.status_context",
-    "hub.refresh_url",
-    "hub.url",
-    "hub.user",
-    "poll.all",
-    "poll.interval",
-    "webhook.install",
-];
+const LATER: [&str; 4] = ["hub.refresh_url", "hub.url", "hub.user", "webhook.install"];
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ mod deliver;
 mod detail;
 mod health;
 mod hooks;
+mod html;
 mod lines;
 mod live;
 mod pages;
@@ -110,7 +111,8 @@ pub fn routes(parts: Parts) -> impl Filter<Extract = (Response,), Error = Infall
         .unify()
         .recover(explain)
         .unify()
-        .map(move |response| reply::guard(response, &policy))
+        .and(warp::header::headers_cloned())
+        .map(move |response, headers| reply::guard(html::for_reader(response, &headers), &policy))
 }
 
 /// Gives handlers what they share.

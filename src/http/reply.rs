@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::assets::CONTENT_SECURITY_POLICY;
+use super::{assets::CONTENT_SECURITY_POLICY, html::Sentence};
 use bytes::Bytes;
 use serde::Serialize;
 use warp::{
@@ -48,6 +48,7 @@ impl Reply for Problem {
         let body = serde_json::json!({ "status": "error", "message": self.message });
         let mut response = with_type(body.to_string().into(), "application/json");
         *response.status_mut() = self.status;
+        response.extensions_mut().insert(Sentence(self.message));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
         }
