@@ -94,8 +94,8 @@ async fn builds_and_the_services_own_page_go_on_without_redis_and_relays_recover
     }
 
     redis.stop();
-    own.until("bus", |link| link["connected"] == false).await;
-    remote.until("bus", |link| link["connected"] == false).await;
+    own.until("bus", |link| link["connected"] == false && link["live"] == true).await;
+    remote.until("bus", |link| link["connected"] == false && link["live"] == false).await;
     let ready = world.client.get("/readyz").await;
     assert!(ready.status().is_success(), "builds do not need it");
     let ready: Value = ready.json().await.unwrap();
