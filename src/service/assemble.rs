@@ -67,7 +67,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
     let (here, elsewhere) = (Bus::embedded(), relay::redis(config)?);
     let link = elsewhere.as_ref().map(Bus::link);
     let board = Board::new([here.clone()].into_iter().chain(elsewhere).collect());
-    let relay = Relay::new(here.subscribe(), link.clone());
+    let relay = Relay::within(here.subscribe(), link.clone());
     let (outbox, courier) = match config.forge()? {
         Some(github) => {
             let outbox = Outbox::open(config.github.status_context.trim_matches('/').to_owned());

@@ -195,11 +195,11 @@ async fn a_bus_that_is_away_is_said_and_the_service_is_asked_instead() {
     page.sees("#welcome", "Nothing has been built yet").await;
     // The websocket says nothing of this push.
     world.deliver(&tool, &moved).await;
-    say(&page, "bus", &json!({"connected": false})).await;
+    say(&page, "bus", &json!({"connected": false, "live": false})).await;
     page.sees("#notices", "The message bus is away").await;
     page.sees("#queue-list > li", "acme/tool main").await;
     page.sees("#notices", "No build can start now").await;
-    say(&page, "bus", &json!({"connected": true})).await;
+    say(&page, "bus", &json!({"connected": true, "live": true})).await;
     page.until("!document.querySelector('#notices').innerText.includes('bus')").await;
     page.end().await;
     world.end().await;
