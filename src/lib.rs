@@ -22,6 +22,7 @@ pub mod logging;
 pub mod metrics;
 pub mod shutdown;
 pub mod sqlite;
+pub mod tls;
 
 pub mod git;
 pub mod hook;

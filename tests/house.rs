@@ -18,11 +18,12 @@ use source::Source;
 
 /// The rank of each module; a module imports only lower ones. `github` and `report` belong to the house
 /// and move in with the forge's statuses.
-const RANKS: [(&str, u8); 23] = [
+const RANKS: [(&str, u8); 24] = [
     ("model", 0),
     ("sqlite", 0),
     ("shutdown", 0),
     ("logging", 0),
+    ("tls", 0),
     ("git", 1),
     ("github", 1),
     ("bus", 1),
@@ -55,7 +56,7 @@ const STRANGERS: [(&str, &[&str]); 6] = [
 ];
 
 /// Where alone a foreign crate may be named.
-const DOORS: [(&str, &[&str]); 17] = [
+const DOORS: [(&str, &[&str]); 19] = [
     ("warp", &["http/"]),
     ("hyper", &["http/"]),
     ("hyper_util", &["http/"]),
@@ -63,6 +64,8 @@ const DOORS: [(&str, &[&str]); 17] = [
     ("git2", &["git/", "git.rs"]),
     ("octocrab", &["github/", "github.rs"]),
     ("rusqlite", &["sqlite/", "sqlite.rs", "store/", "queue/", "queue.rs"]),
+    ("reqwest", &["publish/zero_hub", "github/", "github.rs"]),
+    ("rustls", &["tls.rs"]),
     ("redis", &["bus/", "queue/"]),
     ("serde_yaml", &["catalog/"]),
     ("annotate_snippets", &["catalog/"]),
