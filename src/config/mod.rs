@@ -8,6 +8,7 @@ mod overlay;
 mod secret;
 mod sections;
 mod show;
+mod zero_hub;
 
 use std::{
     collections::BTreeMap,
@@ -131,7 +132,7 @@ impl Config {
             return invalid("`build.parallel` is 0, so nothing would ever be built: set it to at least 1");
         }
         if self.hub.kind == HubKind::ZeroHub {
-            return invalid("`hub.kind = \"zero-hub\"` is not supported by this version: use \"directory\"");
+            zero_hub::check(&self.hub)?;
         }
         if !self.github.clone_url.contains("{repository}") {
             return invalid("`github.clone_url` must contain `{repository}`");
@@ -158,12 +159,9 @@ impl Config {
 }
 
 /// What later versions use. `README.md` says the same to people.
-const LATER: [&str; 14] = [
+const LATER: [&str; 11] = [
     "github.api_url",
     "github.status_context",
-    "hub.refresh_url",
-    "hub.url",
-    "hub.user",
     "kernel.directory",
     "kernel.pipeline",
     "kernel.prefix",

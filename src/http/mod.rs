@@ -38,7 +38,7 @@ use crate::{
     live::Board,
     logs::Logs,
     metrics::Metrics,
-    publish::DirectoryHub,
+    publish::Hub,
     sqlite::Database,
 };
 
@@ -53,7 +53,7 @@ pub struct Parts {
     pub sync: Arc<CatalogSync>,
     pub board: Board,
     pub bus: Bus,
-    pub hub: DirectoryHub,
+    pub hub: Hub,
     pub metrics: Metrics,
     pub health: watch::Receiver<Health>,
     /// Bearer of the calls that change something.

@@ -28,7 +28,7 @@ fn world() -> World {
 }
 
 fn build() -> Build {
-    let state = BuildState::Running { stage: Stage::Building };
+    let state = BuildState::Running { stage: Stage::Building, delay: None };
     Build { state, attempt: 1, ..example::build("acme/tool", "refs/heads/main") }
 }
 

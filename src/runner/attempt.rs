@@ -12,11 +12,11 @@ use super::{
     engine::{Bind, ContainerSpec, ContainerState, EngineError, Image, Purpose},
     environment::environment,
     error::RunError,
-    seams::{Journal, Progress, Publisher, Source},
+    seams::{Handed, Journal, Progress, Publisher, Source},
     supervise::Running,
     workspace::Workspace,
 };
-use crate::model::{AbsoluteDir, Artifact, BuildId, Network, Stage, Timestamp};
+use crate::model::{AbsoluteDir, BuildId, Network, Stage, Timestamp};
 
 /// How long to wait before an engine that is away is asked again.
 const AWAY: Duration = Duration::from_secs(1);
@@ -54,7 +54,7 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
     }
 
     /// From nothing to a published artifact.
-    pub(super) async fn run(&self) -> Result<Artifact, Stop> {
+    pub(super) async fn run(&self) -> Result<Handed, Stop> {
         self.note(Progress::Stage(Stage::Creating));
         self.make_workspace()?;
         let container = self.prepare().await?;
@@ -64,7 +64,7 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
     }
 
     /// From what an earlier process left to a published artifact.
-    pub(super) async fn adopt(&self, stage: Stage) -> Result<Artifact, Stop> {
+    pub(super) async fn adopt(&self, stage: Stage) -> Result<Handed, Stop> {
         match self.find_container().await? {
             Some(state) if state.started => {
                 let running = self.take_up(state).await?;
@@ -79,7 +79,7 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
         }
     }
 
-    async fn finish(&self, running: Running) -> Result<Artifact, Stop> {
+    async fn finish(&self, running: Running) -> Result<Handed, Stop> {
         self.note(Progress::Stage(Stage::Building));
         running.supervise(&self.runner.engine, &self.job.build.recipe, self.signals).await?;
         self.note(Progress::Stage(Stage::Uploading));

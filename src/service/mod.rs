@@ -5,6 +5,9 @@
 
 mod adapters;
 mod assemble;
+mod courier;
+mod diary;
+mod hub;
 mod journal;
 mod pictures;
 mod policy;

@@ -49,6 +49,7 @@ pub fn sign(secret: &str, body: &[u8]) -> String {
 
 impl Client {
     pub fn new(address: String) -> Self {
+        autobuilder::tls::install();
         // Keep-alive would hold a leaving service open.
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(PATIENCE).build().unwrap();
         Self { address, http }
