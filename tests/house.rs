@@ -58,14 +58,14 @@ const STRANGERS: [(&str, &[&str]); 6] = [
 /// Where alone a foreign crate may be named.
 const DOORS: [(&str, &[&str]); 19] = [
     ("warp", &["http/"]),
-    ("hyper", &["http/"]),
-    ("hyper_util", &["http/"]),
+    ("hyper", &["http/", "git/web/"]),
+    ("hyper_util", &["http/", "git/web/"]),
     ("bollard", &["runner/engine"]),
     ("git2", &["git/", "git.rs"]),
     ("octocrab", &["github/", "github.rs"]),
     ("rusqlite", &["sqlite/", "sqlite.rs", "store/", "queue/", "queue.rs"]),
-    ("reqwest", &["publish/zero_hub", "github/", "github.rs"]),
     ("rustls", &["tls.rs"]),
+    ("reqwest", &["git/web/", "github/", "publish/zero_hub"]),
     ("redis", &["bus/", "queue/"]),
     ("serde_yaml", &["catalog/"]),
     ("annotate_snippets", &["catalog/"]),

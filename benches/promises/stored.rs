@@ -26,7 +26,7 @@ async fn fill(world: &World, builds: u32) {
            FROM n, (SELECT * FROM pushes LIMIT 1);
          INSERT INTO builds SELECT n.n, printf('01900000000070008000%012x', n.n), n.n, n.repository, ref, name, script,
              1 + n.n / 10, recipe, state, stage, attempt, not_before, reason, cancelling, queued, started, ended, digest,
-             container, n.n, outcome, cause, message, exit_code, artifact
+             container, n.n, outcome, cause, message, exit_code, artifact, usual
            FROM n, (SELECT * FROM builds LIMIT 1);
          DROP TABLE n;"
     );

@@ -10,6 +10,7 @@ use super::{
     assemble,
     entry::{self, Entry},
     layout::ENDINGS,
+    pipeline::Pipeline,
     plan::{Planned, judged, plan},
     policy::Policy,
     problem::{Problem, Severity},
@@ -97,9 +98,23 @@ impl Catalog {
         self.revision.as_deref()
     }
 
-    /// Which scripts a push of this ref runs. An exact file wins over patterns; of several patterns that match, the
-    /// first by path.
+    /// What a push of this ref builds: the scripts of its file, and the pipelines.
     pub fn lookup(&self, repository: &Repository, git_ref: &GitRef) -> Lookup {
+        let pipelines = self.policy.pipelines_for(repository, git_ref);
+        match self.lookup_file(repository, git_ref) {
+            Lookup::Recipes(planned) => Lookup::Recipes(planned.into_iter().chain(pipelines).collect()),
+            without if pipelines.is_empty() => without,
+            _ => Lookup::Recipes(pipelines),
+        }
+    }
+
+    /// The operator's pipelines.
+    pub fn pipelines(&self) -> &[Pipeline] {
+        &self.policy.pipelines
+    }
+
+    /// An exact file wins over patterns; of several patterns that match, the first by path.
+    fn lookup_file(&self, repository: &Repository, git_ref: &GitRef) -> Lookup {
         if let Some(found) = self.exact(repository, git_ref) {
             return found;
         }
@@ -111,9 +126,11 @@ impl Catalog {
         }
     }
 
-    /// Whether any file is about the repository.
+    /// Whether any file, or pipeline, is about the repository.
     pub fn tracks_repository(&self, repository: &Repository) -> bool {
-        self.about(repository).next().is_some() || below(&self.broken, repository)
+        self.about(repository).next().is_some()
+            || below(&self.broken, repository)
+            || self.policy.builds_kernels_of(repository)
     }
 
     /// Whether a file asks for the repository to be polled, hook or not.

@@ -159,5 +159,6 @@ fn build(id: BuildId, one: &OneBuild, commit: CommitId) -> Build {
         ended: None,
         baseimage_digest: None,
         container: None,
+        usual: None,
     }
 }

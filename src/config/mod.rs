@@ -5,6 +5,7 @@
 //! `TMP_DIRECTORY` and `DOCKER_HOST`. A secret may come from a file of its own (`token_file`).
 
 mod overlay;
+mod pipeline;
 mod secret;
 mod sections;
 mod show;
@@ -23,7 +24,8 @@ pub use self::{
     overlay::Source,
     secret::{Secret, Secrets},
     sections::{
-        Binary, Build, Catalog, Docker, Github, Grant, Hub, HubKind, Kernel, Poll, Redis, Relay, Server, Store, Webhook,
+        Binary, Build, Catalog, Docker, Github, Grant, Hub, HubKind, Kernel, Pipeline, Poll, Redis, Relay, Server,
+        Store, Webhook,
     },
 };
 use crate::model::Repository;
@@ -137,6 +139,7 @@ impl Config {
         if !self.github.clone_url.contains("{repository}") {
             return invalid("`github.clone_url` must contain `{repository}`");
         }
+        self.pipelines()?;
         self.catalog
             .repository
             .parse()
@@ -159,12 +162,9 @@ impl Config {
 }
 
 /// What later versions use. `README.md` says the same to people.
-const LATER: [&str; 11] = [
+const LATER: [&str; 8] = [
     "github.api_url",
     "github.status_context",
-    "kernel.directory",
-    "kernel.pipeline",
-    "kernel.prefix",
     "poll.all",
     "poll.interval",
     "redis.url",

@@ -1,5 +1,5 @@
-//! The catalog and single builds as JSON; and calls that change something: build, cancel, retry. Those only with the bearer token, never by a cookie,
-//! so no page elsewhere can make a browser call them.
+//! The catalog as JSON; and calls that change something: build, cancel, retry. Those only with the
+//! bearer token, never by a cookie, so no page elsewhere can make a browser call them.
 
 use bytes::Buf;
 use futures_util::Stream;
@@ -16,7 +16,7 @@ use warp::{
 use super::{
     Answer, Shared, answer, body, build_id, get,
     reply::{self, Problem},
-    report, with,
+    with,
 };
 use crate::{
     intake::{Order, OrderError},
@@ -51,15 +51,11 @@ pub(super) fn routes(
         .and(with(parts))
         .and(warp::header::headers_cloned())
         .and_then(|id, verb, parts, headers| answer(command(id, verb, parts, headers)));
-    let build = warp::path!("api" / "builds" / String)
-        .and(get())
-        .and(with(parts))
-        .and_then(|id, parts| answer(build(id, parts)));
     let catalog = warp::path!("api" / "catalog")
         .and(get())
         .and(with(parts))
         .and_then(|parts| answer(async move { catalog(&parts) }));
-    order.or(command).unify().or(build).unify().or(catalog).unify().boxed()
+    order.or(command).unify().or(catalog).unify().boxed()
 }
 
 /// Whether the caller may change something.
@@ -131,11 +127,6 @@ fn refused(error: &CommandError) -> Problem {
         CommandError::Ended(..) | CommandError::NotEnded(_) => Problem::new(StatusCode::CONFLICT, error.to_string()),
         CommandError::Store(_) => Problem::unavailable("the order could not be kept", error),
     }
-}
-
-async fn build(id: String, parts: Shared) -> Answer {
-    let build = report::find(&parts, build_id(&id)?).await?;
-    reply::json(&BuildDocument::new(&build, ""))
 }
 
 /// What is watched, and what is wrong with it.

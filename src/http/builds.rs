@@ -36,8 +36,10 @@ const DELIVERIES: u32 = 100;
 struct HistoryQuery {
     limit: Option<u32>,
     before: Option<String>,
+    after: Option<String>,
     repository: Option<String>,
     branch: Option<String>,
+    script: Option<String>,
     status: Option<String>,
 }
 
@@ -102,8 +104,10 @@ async fn page(parts: Shared, query: HistoryQuery) -> Answer {
     let page = history::Page {
         limit: query.limit.unwrap_or(PAGE).min(LARGEST_PAGE),
         before: query.before.as_deref().map(build_id).transpose()?,
+        after: query.after.as_deref().map(build_id).transpose()?,
         repository: query.repository,
         branch: query.branch,
+        script: query.script,
         outcomes: query.status.as_deref().map(outcomes).transpose()?.unwrap_or_default(),
     };
     let builds = parts.database.read(move |tx| history::page(tx, &page)).await.map_err(|error| store_failed(&error))?;

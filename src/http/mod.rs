@@ -9,13 +9,18 @@ mod assets;
 mod body;
 mod builds;
 mod deliver;
+mod detail;
 mod health;
 mod hooks;
+mod lines;
 mod live;
 mod pages;
+mod query;
 mod range;
 mod reply;
 mod report;
+mod repositories;
+mod search;
 mod server;
 mod status;
 
@@ -60,6 +65,8 @@ pub struct Parts {
     pub api_token: Option<secrecy::SecretString>,
     /// How people reach the service.
     pub public_url: String,
+    /// How many builds may run at once.
+    pub places: usize,
 }
 
 /// What every handler is given.
@@ -73,11 +80,19 @@ pub fn routes(parts: Parts) -> impl Filter<Extract = (Response,), Error = Infall
         .unify()
         .or(report::routes(&parts))
         .unify()
+        .or(lines::routes(&parts))
+        .unify()
+        .or(search::routes(&parts))
+        .unify()
         .or(status::routes(&parts))
         .unify()
         .or(artifacts::routes(&parts))
         .unify()
         .or(api::routes(&parts))
+        .unify()
+        .or(detail::routes(&parts))
+        .unify()
+        .or(repositories::routes(&parts))
         .unify()
         .or(health::routes(&parts))
         .unify()

@@ -7,6 +7,7 @@
 mod accept;
 mod command;
 mod progress;
+mod waiting;
 
 use std::{
     collections::HashMap,
@@ -21,6 +22,7 @@ pub use self::{
     accept::{Accepted, NewBuild},
     command::{CommandError, Wanted},
     progress::{Claim, MAX_ATTEMPTS},
+    waiting::{Queue, Waiting},
 };
 use crate::{
     bus::Bus,

@@ -10,7 +10,10 @@ use super::{Handle, Lifecycle, NotKept};
 use crate::{
     model::{Build, BuildId, BuildState, Ending, Stage, Timestamp},
     queue,
-    store::builds::{self, BuildRow},
+    store::{
+        builds::{self, BuildRow},
+        stages::{self, Entered},
+    },
 };
 
 /// How often one build is tried at most. Only *our* faults are tried again.
@@ -96,10 +99,15 @@ impl Lifecycle {
         Ok(claims.collect())
     }
 
-    /// A running build has come to a stage. May be lost in a crash: the next start finds out anew.
-    pub fn enter(&self, build: &Build, stage: Stage) {
+    /// A running build has come to a stage, when its log had `offset` bytes. May be lost in a crash:
+    /// the next start finds out anew.
+    pub fn enter(&self, build: &Build, stage: Stage, offset: u64) {
         let id = build.id;
-        self.database.write_later(move |tx| builds::set_stage(tx, id, stage));
+        let entered = Entered { attempt: build.attempt, stage, at: Timestamp::now(), offset };
+        self.database.write_later(move |tx| {
+            builds::set_stage(tx, id, stage)?;
+            stages::enter(tx, id, &entered)
+        });
         let mut changed = build.clone();
         changed.state = BuildState::Running { stage, delay: None };
         self.announce(vec![changed]);

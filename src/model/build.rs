@@ -1,7 +1,10 @@
 //! One run of one recipe at one commit.
 
+use std::time::Duration;
+
 use super::{
-    ArtifactName, BuildId, CommitId, Ending, GitRef, NameTooLong, Push, Recipe, Repository, Timestamp, ending::keyword,
+    ArtifactName, BuildId, CommitId, Ending, GitRef, NameTooLong, Product, Push, Recipe, Repository, Timestamp,
+    ending::keyword,
 };
 
 /// Everything known about a build.
@@ -33,6 +36,8 @@ pub struct Build {
     pub baseimage_digest: Option<String>,
     /// The id of its container.
     pub container: Option<String>,
+    /// How long its recipe usually takes, as known when it began.
+    pub usual: Option<Duration>,
 }
 
 /// Where a build is.
@@ -67,7 +72,7 @@ pub enum Stage {
     Initializing,
     /// The script runs.
     Building,
-    /// The container becomes a base image (pipelines only).
+    /// The kernel is booted, and the container becomes a base image (pipelines only).
     Committing,
     /// The artifact is taken, verified and published.
     Uploading,
@@ -95,9 +100,14 @@ impl Build {
 
     /// The names its artifact gets.
     pub fn artifact_name(&self) -> Result<ArtifactName, NameTooLong> {
-        let recipe = &self.recipe;
-        let (tag, file) = (recipe.tag.as_deref(), recipe.artifact.file_name());
-        ArtifactName::new(recipe.format, self.repository(), tag, self.git_ref(), &self.commit, file)
+        let (recipe, repository, git_ref) = (&self.recipe, self.repository(), self.git_ref());
+        match &recipe.product {
+            Product::Kernel(kernel) => ArtifactName::of_kernel(kernel, repository, git_ref, &self.commit),
+            Product::File(format) => {
+                let (tag, file) = (recipe.tag.as_deref(), recipe.artifact.file_name());
+                ArtifactName::new(*format, repository, tag, git_ref, &self.commit, file)
+            }
+        }
     }
 
     /// How it ended, if it did.

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::{Author, Build, BuildId, BuildState, Cause, CommitId, CommitInfo, Format, Outcome, Repository, Timestamp};
+use super::{Author, Build, BuildId, BuildState, Cause, CommitId, CommitInfo, Outcome, Repository, Timestamp};
 
 /// The newest commits of a push that are shown.
 const MOST_COMMITS: usize = 20;
@@ -30,8 +30,8 @@ pub struct BuildDocument<'a> {
     commit: &'a CommitId,
     script: &'a str,
     tag: Option<&'a str>,
-    format: Format,
-    baseimage: &'a str,
+    format: &'static str,
+    baseimage: String,
     baseimage_digest: Option<&'a str>,
     commits: Vec<CommitDocument<'a>>,
     queued: Timestamp,
@@ -46,6 +46,7 @@ pub struct BuildDocument<'a> {
     docker: &'a str,
     monitor: &'a str,
     attempt: u32,
+    usual: Option<f64>,
 }
 
 /// One commit of the push.
@@ -79,8 +80,8 @@ impl<'a> BuildDocument<'a> {
             commit: &build.commit,
             script: build.recipe.script.as_str(),
             tag: build.recipe.tag.as_deref(),
-            format: build.recipe.format,
-            baseimage: &build.recipe.baseimage,
+            format: build.recipe.product.as_str(),
+            baseimage: build.recipe.baseimage.to_string(),
             baseimage_digest: build.baseimage_digest.as_deref(),
             commits: commits(build),
             queued: build.queued,
@@ -95,6 +96,7 @@ impl<'a> BuildDocument<'a> {
             docker: build.container.as_deref().unwrap_or(""),
             monitor,
             attempt: build.attempt,
+            usual: build.usual.map(|usual| usual.as_secs_f64()),
         }
     }
 }

@@ -30,6 +30,11 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
+    /// Seconds since the epoch, with their fraction.
+    pub fn as_secs_f64(self) -> f64 {
+        self.0 as f64 / 1000.0
+    }
+
     /// This much later.
     pub fn after(self, delay: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)))

@@ -3,8 +3,11 @@
 //! Functions here take the transaction they run in; a claim and the change of state it means are
 //! one commit. A claimed entry stays until it is settled, so a crash loses no entry.
 
+mod standing;
+
 use rusqlite::OptionalExtension;
 
+pub use self::standing::{Place, Standing, standing};
 use crate::{
     model::{Repository, Timestamp},
     sqlite::{Error, Tx},

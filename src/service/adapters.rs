@@ -11,7 +11,7 @@ use tracing::warn;
 
 use crate::{
     git::{Checkout, GitError, MirrorUse, Mirrors},
-    model::{Build, BuildId, Cause, Outcome},
+    model::{Build, BuildId, Cause, Format, Outcome, Product},
     publish::{self, Hub, LinkOrder, PublishError, Taken},
     runner::{Bind, Collected, Fault, Handed, Publisher, Source},
 };
@@ -136,7 +136,11 @@ impl Publisher for HubPublisher {
         })?;
         let order = order(build);
         let Collected { file, size, sha256 } = collected;
-        let (hub, format) = (self.hub.clone(), build.recipe.format);
+        let hub = self.hub.clone();
+        let format = match build.recipe.product {
+            Product::File(format) => format,
+            Product::Kernel(_) => Format::Binary,
+        };
         let take = move || hub.take(publish::Collected { file, size, sha256 }, &name, format, &order);
         match tokio::task::spawn_blocking(take).await {
             Ok(Ok(Taken::Published(published))) => Ok(Handed::Published(published.artifact)),

@@ -65,7 +65,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         token: config.github.token.get().cloned(),
         ..git::Config::new(directory.join("mirrors"))
     })?;
-    let keeper = Arc::new(Keeper::new(policy::policy(config)?));
+    let keeper = Arc::new(Keeper::new(policy::whole_policy(config)?));
     let location = Location { repository, branch: branch(config)? };
     let sync = Arc::new(CatalogSync::new(location, mirrors.clone(), database.clone(), Arc::clone(&keeper)));
     let restored = sync.restore().await?;
@@ -99,6 +99,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         health: healthy,
         api_token: config.server.api_token.get().cloned(),
         public_url,
+        places: config.build.parallel,
     };
     // Before the first reader comes: an empty board would say that nothing waits.
     let news = bus.subscribe();

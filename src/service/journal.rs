@@ -9,6 +9,7 @@ use std::{
 use crate::{
     bus::Bus,
     lifecycle::Lifecycle,
+    logs::Logs,
     metrics::Metrics,
     model::{Build, BuildId, BuildState, Stage},
     runner::{Journal, Progress},
@@ -18,6 +19,7 @@ use crate::{
 pub(super) struct LiveJournal {
     lifecycle: Arc<Lifecycle>,
     bus: Bus,
+    logs: Logs,
     metrics: Metrics,
     running: Mutex<HashMap<BuildId, Entry>>,
 }
@@ -29,8 +31,8 @@ struct Entry {
 }
 
 impl LiveJournal {
-    pub(super) fn new(lifecycle: Arc<Lifecycle>, bus: Bus, metrics: Metrics) -> Self {
-        Self { lifecycle, bus, metrics, running: Mutex::default() }
+    pub(super) fn new(lifecycle: Arc<Lifecycle>, bus: Bus, logs: Logs, metrics: Metrics) -> Self {
+        Self { lifecycle, bus, logs, metrics, running: Mutex::default() }
     }
 
     pub(super) fn begin(&self, build: &Build) {
@@ -64,7 +66,12 @@ impl LiveJournal {
             self.metrics.stage(before, since.elapsed());
         }
         entry.build.state = BuildState::Running { stage, delay: None };
-        self.lifecycle.enter(&entry.build, stage);
+        self.lifecycle.enter(&entry.build, stage, self.logged(id));
+    }
+
+    /// How long the log is now: where the stage that begins has its first line.
+    fn logged(&self, id: BuildId) -> u64 {
+        self.logs.open(id).ok().flatten().map_or(0, |(_, length)| length)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<BuildId, Entry>> {

@@ -167,7 +167,7 @@ impl Service {
     /// Takes over what of a changed configuration can change in a running service, and reads the
     /// catalog again.
     pub async fn reload(&self, config: Config) {
-        match (config.check(), policy(&config)) {
+        match (config.check(), policy::whole_policy(&config)) {
             (Ok(_), Ok(policy)) => {
                 self.inner.hook.store(Arc::new(policy::hook(&config)));
                 self.inner.catalog.set_policy(policy);

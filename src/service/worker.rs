@@ -83,7 +83,7 @@ impl Shop {
         shutdown: &Shutdown,
     ) -> Self {
         let Tools { engine, mirrors, hub, logs, bus } = tools;
-        let journal = Arc::new(LiveJournal::new(Arc::clone(&lifecycle), bus, metrics));
+        let journal = Arc::new(LiveJournal::new(Arc::clone(&lifecycle), bus, logs.clone(), metrics));
         let uses = Uses::default();
         let settings = runner::Config {
             instance: instance.to_owned(),
@@ -188,16 +188,21 @@ impl Shop {
         let ids: HashSet<_> = interrupted.iter().map(|claim| claim.build.id).collect();
         courier.sweep(ids.clone()).await;
         for claim in interrupted {
-            self.journal.begin(&claim.build);
+            self.begin_to_send(&claim.build);
             self.send(courier, claim);
         }
         ids
     }
 
+    /// Takes down that a build is about to be sent, which this process did not make.
+    fn begin_to_send(&self, build: &Build) {
+        self.journal.begin(build);
+        self.journal.note(build.id, Progress::Stage(Stage::Uploading));
+    }
+
     /// Hands a build over to the courier, without a place among the builds.
     fn send(&self, courier: &Courier, claim: Claim) {
         let courier = courier.clone();
-        self.journal.note(claim.build.id, Progress::Stage(Stage::Uploading));
         self.builds.spawn(async move { courier.deliver(&claim).await });
     }
 
@@ -233,7 +238,7 @@ impl Shop {
     async fn build(&self, claim: Claim, adopt: Option<Stage>) {
         let build = claim.build.clone();
         if let Some(courier) = self.courier.as_ref().filter(|courier| courier.takes_over(&claim)) {
-            self.journal.begin(&build);
+            self.begin_to_send(&build);
             return self.send(courier, claim);
         }
         let secrets = policy::secrets(&self.grants, build.repository(), build.git_ref(), &build.recipe);

@@ -1,9 +1,11 @@
 //! Builds: written once when accepted, changed only by [`crate::lifecycle`], read back whole.
 
+use std::time::Duration;
+
 use rusqlite::{OptionalExtension, Row, types::FromSql};
 use serde::de::DeserializeOwned;
 
-use super::pushes::PushRow;
+use super::{pushes::PushRow, recipes};
 use crate::{
     model::{
         Build, BuildId, BuildState, Cause, CommitId, Ending, Outcome, Push, Recipe, Repository, Stage, Timestamp, Tip,
@@ -18,7 +20,7 @@ pub struct BuildRow(pub i64);
 /// Every column of a build and its push, in the order [`read`] expects.
 pub(super) const COLUMNS: &str = "b.id, b.number, b.recipe, b.state, b.stage, b.attempt, b.not_before, b.reason,
     b.queued, b.started, b.ended, b.digest, b.container, b.outcome, b.cause, b.message, b.exit_code, b.artifact,
-    p.repository, p.ref, p.before, p.after, p.commit_id, p.position, p.author, p.message, p.commits";
+    p.repository, p.ref, p.before, p.after, p.commit_id, p.position, p.author, p.message, p.commits, b.usual";
 
 /// Where those columns come from.
 pub(super) const TABLES: &str = "builds b JOIN pushes p ON p.id = b.push";
@@ -40,16 +42,17 @@ pub fn insert(tx: &Tx, push: PushRow, id: BuildId, recipe: &Recipe, now: Timesta
 
 /// A worker has it: a new attempt begins.
 pub fn start(tx: &Tx, build: BuildRow, now: Timestamp) -> Result<(), Error> {
+    let usual = recipes::usual_of(tx, build)?.map(|usual| u32::try_from(usual.as_millis()).unwrap_or(u32::MAX));
     tx.prepare_cached(
         "UPDATE builds SET state = 'running', stage = 'creating', attempt = attempt + 1, not_before = NULL,
-                started = coalesce(started, ?2), container = NULL, cancelling = 0, reason = NULL
+                started = coalesce(started, ?2), container = NULL, cancelling = 0, reason = NULL, usual = ?3
          WHERE seq = ?1 AND state = 'queued'",
     )?
-    .execute((build.0, now.as_millis()))?;
+    .execute((build.0, now.as_millis(), usual))?;
     Ok(())
 }
 
-/// Changes the stage of a running build.
+/// Changes the stage of a running build; [`super::stages`] remembers when.
 pub fn set_stage(tx: &Tx, id: BuildId, stage: Stage) -> Result<(), Error> {
     tx.prepare_cached("UPDATE builds SET stage = ?2 WHERE id = ?1 AND state = 'running'")?
         .execute((id.to_string(), stage.as_str()))?;
@@ -174,6 +177,33 @@ pub fn unfinished(tx: &Tx) -> Result<Vec<Build>, Error> {
     collect(&mut select.query([])?)
 }
 
+/// A build in the queue, as far as its place and its reason to wait go.
+#[derive(Debug)]
+pub struct Queued {
+    /// Its key.
+    pub row: BuildRow,
+    /// Its name.
+    pub id: BuildId,
+    /// Attempts it has had.
+    pub attempts: u32,
+    /// What went wrong with the last of them.
+    pub reason: Option<String>,
+}
+
+/// Every build that waits, oldest first.
+pub fn queued(tx: &Tx) -> Result<Vec<Queued>, Error> {
+    let mut select = tx.prepare_cached(
+        "SELECT seq, id, attempt, reason FROM builds WHERE state <> 'finished' AND state = 'queued' ORDER BY seq",
+    )?;
+    let mut rows = select.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = parsed(row, 1, "a build id")?;
+        found.push(Queued { row: BuildRow(row.get(0)?), id, attempts: row.get(2)?, reason: row.get(3)? });
+    }
+    Ok(found)
+}
+
 /// Reads every row.
 pub(super) fn collect(rows: &mut rusqlite::Rows<'_>) -> Result<Vec<Build>, Error> {
     let mut builds = Vec::new();
@@ -209,6 +239,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Build, Error> {
         },
         commit,
         position: row.get(23)?,
+        usual: millis(row, 27)?,
     })
 }
 
@@ -234,6 +265,10 @@ fn time(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, Error> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
 }
 
+fn millis(row: &Row<'_>, column: usize) -> Result<Option<Duration>, Error> {
+    Ok(row.get::<_, Option<u32>>(column)?.map(|millis| Duration::from_millis(millis.into())))
+}
+
 fn tip(row: &Row<'_>, column: usize) -> Result<Tip, Error> {
     Ok(Tip::from(row.get::<_, String>(column)?.parse().ok()))
 }
@@ -242,7 +277,7 @@ fn text<T: FromSql>(row: &Row<'_>, column: usize) -> Result<T, Error> {
     Ok(row.get(column)?)
 }
 
-fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: usize, expected: &'static str) -> Result<T, Error> {
+pub(super) fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: usize, expected: &'static str) -> Result<T, Error> {
     let value: String = text(row, column)?;
     value.parse().map_err(|_| Error::Corrupt { expected, value })
 }
@@ -252,7 +287,12 @@ fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize, expected: &'static st
     serde_json::from_str(&value).map_err(|_| Error::Corrupt { expected, value })
 }
 
-fn keyword<T>(row: &Row<'_>, column: usize, expected: &'static str, read: fn(&str) -> Option<T>) -> Result<T, Error> {
+pub(super) fn keyword<T>(
+    row: &Row<'_>,
+    column: usize,
+    expected: &'static str,
+    read: fn(&str) -> Option<T>,
+) -> Result<T, Error> {
     let value: Option<String> = text(row, column)?;
     let value = value.unwrap_or_default();
     read(&value).ok_or(Error::Corrupt { expected, value })

@@ -15,15 +15,19 @@ pub struct Page {
     pub limit: u32,
     /// Only builds that ended before this one.
     pub before: Option<BuildId>,
+    /// Only builds that ended after this one: those next to it.
+    pub after: Option<BuildId>,
     /// Only of this repository.
     pub repository: Option<String>,
     /// Only of this branch or tag, by its own name.
     pub branch: Option<String>,
+    /// Only of this script.
+    pub script: Option<String>,
     /// Only with one of these outcomes; empty for all.
     pub outcomes: Vec<Outcome>,
 }
 
-/// One page. `before` must name a finished build, or the page is empty.
+/// One page, newest first. `before` and `after` must name finished builds, or the page is empty.
 pub fn page(tx: &Tx, page: &Page) -> Result<Vec<Build>, Error> {
     let mut sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE b.finish IS NOT NULL");
     let mut values: Vec<Box<dyn ToSql>> = Vec::new();
@@ -34,21 +38,32 @@ pub fn page(tx: &Tx, page: &Page) -> Result<Vec<Build>, Error> {
     if let Some(before) = page.before {
         filter(" AND b.finish < (SELECT finish FROM builds WHERE id = ?)", Box::new(before.to_string()));
     }
+    if let Some(after) = page.after {
+        filter(" AND b.finish > (SELECT finish FROM builds WHERE id = ?)", Box::new(after.to_string()));
+    }
     if let Some(repository) = &page.repository {
         filter(" AND b.repository = ?", Box::new(repository.clone()));
     }
     if let Some(branch) = &page.branch {
         filter(" AND b.name = ?", Box::new(branch.clone()));
     }
+    if let Some(script) = &page.script {
+        filter(" AND b.script = ?", Box::new(script.clone()));
+    }
     if !page.outcomes.is_empty() {
         // Words of an enum, never a reader's text.
         let words: Vec<_> = page.outcomes.iter().map(|outcome| format!("'{}'", outcome.as_str())).collect();
         sql.push_str(&format!(" AND b.outcome IN ({})", words.join(", ")));
     }
-    sql.push_str(&format!(" ORDER BY b.finish DESC LIMIT {}", page.limit));
+    let order = if page.after.is_some() { "ASC" } else { "DESC" };
+    sql.push_str(&format!(" ORDER BY b.finish {order} LIMIT {}", page.limit));
     let mut select = tx.prepare_cached(&sql)?;
     let mut rows = select.query(rusqlite::params_from_iter(values.iter()))?;
-    builds::collect(&mut rows)
+    let mut builds = builds::collect(&mut rows)?;
+    if page.after.is_some() {
+        builds.reverse();
+    }
+    Ok(builds)
 }
 
 /// The newest build of a branch or tag, ended or not; of one script if `script` is given.

@@ -10,6 +10,9 @@ pub mod history;
 mod instance;
 mod lock;
 pub mod pushes;
+pub mod recipes;
+pub mod stages;
+pub mod walk;
 
 pub use self::{
     instance::instance_id,

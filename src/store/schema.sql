@@ -65,14 +65,31 @@ CREATE TABLE builds (
     message    TEXT,
     exit_code  INTEGER,
     artifact   TEXT,             -- JSON
+    usual      INTEGER,          -- milliseconds its recipe usually takes, as known when it began
     UNIQUE (repository, number)
 );
 CREATE INDEX builds_unfinished ON builds (seq) WHERE state <> 'finished';
 CREATE UNIQUE INDEX builds_by_finish ON builds (finish) WHERE finish IS NOT NULL;
-CREATE INDEX builds_by_repository ON builds (repository, finish);
-CREATE INDEX builds_by_name ON builds (repository, name, finish);
+-- What filters look at besides stands in the index, so that rare builds are found without reading the others.
+CREATE INDEX builds_by_repository ON builds (repository, finish, outcome, script);
+CREATE INDEX builds_by_name ON builds (repository, name, finish, outcome, script);
 CREATE INDEX builds_by_outcome ON builds (outcome, finish);
 CREATE INDEX builds_by_push ON builds (push);
+
+-- A recipe's builds: in the order of their making, and how long the good ones took.
+CREATE INDEX builds_by_recipe ON builds (repository, name, script);
+CREATE INDEX builds_that_succeeded ON builds (repository, name, script, finish, started, ended)
+    WHERE outcome = 'success';
+
+-- When each attempt came to each stage, and how long the log was then.
+CREATE TABLE stages (
+    build   INTEGER NOT NULL REFERENCES builds,
+    attempt INTEGER NOT NULL,
+    stage   TEXT NOT NULL,
+    entered INTEGER NOT NULL,
+    offset  INTEGER NOT NULL,
+    PRIMARY KEY (build, attempt, stage)
+) WITHOUT ROWID;
 
 -- The catalog's last good files, so that a restart keeps what a broken file had before.
 CREATE TABLE catalog_files (

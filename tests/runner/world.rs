@@ -14,8 +14,8 @@ use std::{
 use autobuilder::{
     logs::Logs,
     model::{
-        Artifact, ArtifactName, Build, BuildId, BuildState, Format, Limits, Network, Push, Recipe, Stage, Timestamp,
-        Tip, Variables,
+        Artifact, ArtifactName, Build, BuildId, BuildState, Format, Limits, Network, Product, Push, Recipe, ScriptAt,
+        Stage, Timestamp, Tip, Variables,
     },
     runner::{
         Bind, Collected, Config, End, Engine, Fault, Handed, Job, Journal, Progress, Publisher, Runner, Signals, Source,
@@ -166,6 +166,7 @@ impl World {
             ended: None,
             baseimage_digest: None,
             container: None,
+            usual: None,
         }
     }
 
@@ -290,11 +291,13 @@ pub(crate) fn processes(job: &Job) -> usize {
 fn recipe(image: &str) -> Recipe {
     Recipe {
         script: "build.sh".parse().unwrap(),
+        script_at: ScriptAt::Checkout,
+        arguments: Vec::new(),
         artifact: "tool".parse().unwrap(),
         archives: "/target".parse().unwrap(),
-        baseimage: image.to_owned(),
+        baseimage: image.into(),
         tag: None,
-        format: Format::Binary,
+        product: Product::File(Format::Binary),
         environment: Variables::default(),
         limits: Limits {
             timeout: "60s".parse().unwrap(),
