@@ -3,8 +3,13 @@
 
 mod common;
 
-use common::{World, docker::IMAGE};
+use common::{World, client::PATIENCE, docker::IMAGE};
+use futures_util::StreamExt;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 /// Writes what builds write at their worst, waits to be told to go on, and writes some more.
 const HOSTILE: &str = "#!/bin/sh
@@ -38,10 +43,13 @@ fn go(world: &World) {
     }
 }
 
-/// Waits until so many bytes of a build's log are there, woken by the live page's websocket.
-async fn until_written(world: &World, id: &str, bytes: usize) {
-    world.client.until(id, |build| build["monitor"].as_str().is_some_and(|text| text.ends_with("waiting"))).await;
-    assert_eq!(world.client.get(&format!("/report/{id}")).await.bytes().await.unwrap().len(), bytes);
+/// Waits until the script waits, woken by the live page's websocket.
+async fn until_waiting(world: &World, id: &str) {
+    let address = world.client.address.replace("http://", "ws://");
+    let (mut live, _) = tokio_tungstenite::connect_async(format!("{address}/buildio?build={id}")).await.unwrap();
+    while world.client.text(&format!("/report/{id}?tail=1")).await != "waiting" {
+        tokio::time::timeout(PATIENCE, live.next()).await.unwrap().unwrap().unwrap();
+    }
 }
 
 /// Every object of an answer in lines.
@@ -102,7 +110,7 @@ async fn hostile_output_is_kept_byte_for_byte_and_found_by_line_while_it_grows_a
     let mut world = World::new().await;
     let (repository, moved) = world.tracked("acme/tool", HOSTILE).await;
     let id = world.deliver(&repository, &moved).await.remove(0);
-    until_written(&world, &id, hostile(false).len()).await;
+    until_waiting(&world, &id).await;
     agrees(&world, &id, &hostile(false), false).await;
 
     // A crash and a torn index change nothing.
@@ -158,6 +166,34 @@ async fn a_question_that_cannot_be_answered_is_refused_with_a_sentence() {
         let answer: Value = response.json().await.unwrap();
         assert!(answer["message"].as_str().unwrap().contains(says), "{path}: {answer}");
     }
+    world.end().await;
+}
+
+/// Begins a request and reads no more than the head of its answer.
+async fn begin(world: &World, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(world.client.address.trim_start_matches("http://")).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes()).await.unwrap();
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200", "{path}");
+    stream
+}
+
+#[tokio::test]
+async fn searches_take_turns_and_end_when_their_reader_goes() {
+    let world = World::new().await;
+    // More than the kernel holds for readers who do not read.
+    let script = "#!/bin/sh\nawk 'BEGIN { s = sprintf(\"%4000s\", \"x\"); for (i = 0; i < 10000; i++) print s }'\n";
+    let (repository, moved) = world.tracked("acme/tool", script).await;
+    let id = world.built(&repository, &moved).await["id"].as_str().unwrap().to_owned();
+    let mut stalled = Vec::new();
+    for _ in 0..4 {
+        stalled.push(begin(&world, &format!("/build/{id}/search?q=x&limit=10000")).await);
+    }
+    let refused = world.client.get(&format!("/build/{id}/search?q=x&limit=1")).await;
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (503, &"10".parse().unwrap()));
+    drop(stalled);
+    assert_eq!(found(&world, &format!("/build/{id}/search?q=x&limit=1")).await.len(), 1);
     world.end().await;
 }
 

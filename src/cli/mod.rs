@@ -10,7 +10,9 @@ mod demo;
 mod folder;
 mod generate;
 mod interrupt;
+mod limits;
 mod once;
+mod relay;
 mod serve;
 mod show;
 mod terminal;
@@ -42,6 +44,8 @@ enum LogFormat {
 enum Command {
     /// Run the service.
     Serve(ConfigArgs),
+    /// Run only the websocket relay, fed by Redis.
+    Relay(ConfigArgs),
     /// Look for mistakes in a configuration repository's working tree.
     Check(check::Args),
     /// Print the JSON Schema of a branch file, for editors.
@@ -92,6 +96,7 @@ pub fn run() -> ExitCode {
     };
     let ended = match cli.command {
         Command::Serve(args) => serve::run(&args, format),
+        Command::Relay(args) => relay::run(&args, format),
         Command::Check(args) => check::run(&args),
         Command::Schema => generate::schema(),
         Command::Build(args) => build::run(args, format),

@@ -136,6 +136,7 @@ impl Config {
         if self.hub.kind == HubKind::ZeroHub {
             zero_hub::check(&self.hub)?;
         }
+        self.check_relay()?;
         if !self.github.clone_url.contains("{repository}") {
             return invalid("`github.clone_url` must contain `{repository}`");
         }
@@ -144,6 +145,18 @@ impl Config {
             .repository
             .parse()
             .map_err(|problem| ConfigError::Invalid(format!("`catalog.repository`: {problem}")))
+    }
+
+    /// What the relay needs, and pages that are told of it.
+    pub fn check_relay(&self) -> Result<(), ConfigError> {
+        let url = &self.relay.public_url;
+        let known = ["ws://", "wss://", "http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
+        // It becomes part of a header and of a page.
+        let plain = url.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/?=&%[]".contains(c));
+        if url.is_empty() || (known && plain) {
+            return Ok(());
+        }
+        Err(ConfigError::Invalid(format!("`relay.public_url`: `{url}` is not an address like wss://live.example")))
     }
 
     /// Keys that are not at their default, although this version does nothing with them.
@@ -162,16 +175,7 @@ impl Config {
 }
 
 /// What later versions use. `README.md` says the same to people.
-const LATER: [&str; 8] = [
-    "github.api_url",
-    "github.status_context",
-    "poll.all",
-    "poll.interval",
-    "redis.url",
-    "relay.listen",
-    "relay.public_url",
-    "webhook.install",
-];
+const LATER: [&str; 5] = ["github.api_url", "github.status_context", "poll.all", "poll.interval", "webhook.install"];
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! The only place where a build changes its state.
 //!
 //! Every change goes the same way: first into the store, in one transaction with all that belongs to
-//! it, and only then to the bus, for screens. So a screen never shows what a crash could take back,
+//! it, and only then an event, for screens. So a screen never shows what a crash could take back,
 //! and a finished build never changes again.
 
 mod accept;
@@ -25,7 +25,7 @@ pub use self::{
     waiting::{Queue, Waiting},
 };
 use crate::{
-    bus::Bus,
+    bus::Events,
     metrics::Metrics,
     model::{Build, BuildId},
     sqlite::{self, Database},
@@ -40,7 +40,7 @@ pub struct NotKept(#[from] pub sqlite::Error);
 /// Accepts, hands out, and settles builds.
 pub struct Lifecycle {
     database: Database,
-    bus: Bus,
+    events: Events,
     metrics: Metrics,
     /// Rung when a build may have become claimable.
     bell: Notify,
@@ -58,15 +58,15 @@ struct Handle {
 }
 
 impl Lifecycle {
-    /// A lifecycle on this store, telling this bus.
-    pub fn new(database: Database, bus: Bus, metrics: Metrics) -> Self {
-        Self { database, bus, metrics, bell: Notify::new(), running: Mutex::default() }
+    /// A lifecycle on this store, telling these events.
+    pub fn new(database: Database, events: Events, metrics: Metrics) -> Self {
+        Self { database, events, metrics, bell: Notify::new(), running: Mutex::default() }
     }
 
     /// Tells screens about builds that have changed in the store.
     fn announce(&self, builds: Vec<Build>) {
         for build in builds {
-            self.bus.build_changed(Arc::new(build));
+            self.events.build_changed(Arc::new(build));
         }
     }
 

@@ -6,9 +6,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::{StartError, hub, pictures, policy, worker};
+use super::{StartError, hub, pictures, policy, relay, worker};
 use crate::{
-    bus::{Bus, Subscription},
+    bus::{Bus, Events, Subscription},
     catalog::{CatalogSync, Keeper, Location},
     config::Config,
     git::{self, Mirrors},
@@ -16,7 +16,7 @@ use crate::{
     http::{self, Health},
     intake::Intake,
     lifecycle::Lifecycle,
-    live::{self, Board},
+    live::{self, Board, Relay},
     logs::Logs,
     metrics::Metrics,
     runner::Engine,
@@ -42,6 +42,7 @@ pub(super) struct Background {
     logs: Logs,
     news: Subscription,
     board: Board,
+    relay: Relay,
     sync: Arc<CatalogSync>,
     restored: bool,
     shop: worker::Shop,
@@ -58,8 +59,12 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
     let logs_directory = directory.join("logs");
     let logs =
         Logs::new(&logs_directory).map_err(|source| StartError::Directory { path: logs_directory.clone(), source })?;
-    let (bus, metrics, board) = (Bus::new(), Metrics::new(), Board::new());
-    let lifecycle = Arc::new(Lifecycle::new(database.clone(), bus.clone(), metrics.clone()));
+    let (events, metrics) = (Events::new(), Metrics::new());
+    let (here, elsewhere) = (Bus::embedded(), relay::redis(config)?);
+    let link = elsewhere.as_ref().map(Bus::link);
+    let board = Board::new([here.clone()].into_iter().chain(elsewhere).collect());
+    let relay = Relay::new(here.subscribe(), link.clone());
+    let lifecycle = Arc::new(Lifecycle::new(database.clone(), events.clone(), metrics.clone()));
     let mirrors = Mirrors::new(git::Config {
         clone_url: config.github.clone_url.clone(),
         token: config.github.token.get().cloned(),
@@ -83,7 +88,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         shutdown: shutdown.clone(),
     });
     let public_url = public_url(config);
-    let tools = worker::Tools { engine, mirrors, hub: hub.clone(), logs: logs.clone(), bus: bus.clone() };
+    let tools = worker::Tools { engine, mirrors, hub: hub.clone(), logs: logs.clone(), events: events.clone() };
     let shop = worker::Shop::new(config, &instance, tools, Arc::clone(&lifecycle), metrics.clone(), health, shutdown);
     let routes = http::Parts {
         intake,
@@ -93,7 +98,11 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         catalog: Arc::clone(&keeper),
         sync: Arc::clone(&sync),
         board: board.clone(),
-        bus: bus.clone(),
+        relay: relay.clone(),
+        origins: relay::origins(config),
+        relay_url: relay::url(config).filter(|_| link.is_some()),
+        link,
+        events: events.clone(),
         hub,
         metrics,
         health: healthy,
@@ -102,10 +111,19 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         places: config.build.parallel,
     };
     // Before the first reader comes: an empty board would say that nothing waits.
-    let news = bus.subscribe();
+    let news = events.subscribe();
     board.seed(pictures::read(database.clone(), logs.clone()).await?);
-    let background =
-        Background { shutdown: shutdown.clone(), database, logs, news, board, sync: Arc::clone(&sync), restored, shop };
+    let background = Background {
+        shutdown: shutdown.clone(),
+        database,
+        logs,
+        news,
+        board,
+        relay,
+        sync: Arc::clone(&sync),
+        restored,
+        shop,
+    };
     Ok(Parts { lock, routes, catalog: keeper, sync, hook, background })
 }
 
@@ -138,10 +156,11 @@ pub fn public_url(config: &Config) -> String {
 impl Background {
     /// Starts everything that goes on behind the listener.
     pub(super) fn start(self) {
-        let Self { shutdown, database, logs, news, board, sync, restored, shop } = self;
+        let Self { shutdown, database, logs, news, board, relay, sync, restored, shop } = self;
         let feed =
             live::follow(board, news, move || pictures::take(database.clone(), logs.clone()), shutdown.leave_token());
         shutdown.spawn(feed);
+        shutdown.spawn(relay.run(shutdown.leave_token()));
         let early = shutdown.clone();
         shutdown.spawn(async move {
             tokio::select! {

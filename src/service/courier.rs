@@ -84,10 +84,9 @@ impl Courier {
 
     /// Delivers an artifact, and ends its build.
     pub(super) async fn deliver(&self, claim: &Claim) {
-        let mut tries = 0;
+        let mut accidents = 0;
         let ending = loop {
-            tries += 1;
-            match self.once(claim, tries).await {
+            match self.once(claim, &mut accidents).await {
                 Tried::Ended(ending) => break ending,
                 Tried::Again => {}
                 Tried::Left => return,
@@ -123,7 +122,7 @@ impl Courier {
         }
     }
 
-    async fn once(&self, claim: &Claim, tries: u32) -> Tried {
+    async fn once(&self, claim: &Claim, accidents: &mut u32) -> Tried {
         let turn = match self.turn(claim).await {
             Ok(turn) => turn,
             Err(tried) => return tried,
@@ -146,16 +145,18 @@ impl Courier {
                 self.health.send_if_modified(|health| health.hub.take().is_some());
                 Tried::Ended(Ending::published(published.artifact))
             }
-            Some(Err(error)) => self.failed(&turn, &error, tries, &diary),
+            Some(Err(error)) => self.failed(&turn, &error, accidents, &diary),
         };
         diary.close().await;
         tried
     }
 
-    fn failed(&self, turn: &Turn<'_>, error: &PublishError, tries: u32, diary: &Diary) -> Tried {
-        let after = match error.again() {
+    fn failed(&self, turn: &Turn<'_>, error: &PublishError, accidents: &mut u32, diary: &Diary) -> Tried {
+        let again = error.again();
+        *accidents += u32::from(again == Again::FewTimes);
+        let after = match again {
             Again::Later(after) => after,
-            Again::FewTimes if tries < TRIES => None,
+            Again::FewTimes if *accidents < TRIES => None,
             Again::FewTimes | Again::Never => {
                 let fault = unpublished(error);
                 diary.write(fault.message.clone());

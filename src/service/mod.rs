@@ -11,6 +11,7 @@ mod hub;
 mod journal;
 mod pictures;
 mod policy;
+mod relay;
 mod watched;
 mod worker;
 
@@ -25,9 +26,10 @@ pub use self::{
     adapters::{GitSource, HubPublisher, Uses},
     assemble::public_url,
     policy::{policy, secrets},
+    relay::{RelayError, RelayProcess},
 };
 use crate::{
-    bus::Bus,
+    bus::Events,
     catalog::{CatalogSync, Keeper},
     config::{Config, ConfigError},
     hook, http,
@@ -48,7 +50,7 @@ struct Inner {
     shutdown: Shutdown,
     catalog: Arc<Keeper>,
     sync: Arc<CatalogSync>,
-    bus: Bus,
+    events: Events,
     database: Database,
     hook: Arc<ArcSwap<hook::Config>>,
     config: ArcSwap<Config>,
@@ -93,6 +95,9 @@ pub enum StartError {
     /// The clone address makes no sense.
     #[error(transparent)]
     Git(#[from] crate::git::GitError),
+    /// The address of Redis makes no sense.
+    #[error(transparent)]
+    Bus(#[from] crate::bus::NotAnAddress),
     /// The artifacts' directory cannot be used.
     #[error(transparent)]
     Publish(#[from] crate::publish::PublishError),
@@ -111,7 +116,7 @@ impl Service {
             warn!("`{key}` is set, and has no effect in this version");
         }
         let assemble::Parts { lock, routes, catalog, sync, hook, background } = parts;
-        let (bus, database) = (routes.bus.clone(), routes.database.clone());
+        let (events, database) = (routes.events.clone(), routes.database.clone());
         let (leaving, served) = (shutdown.clone(), http::routes(routes));
         shutdown.spawn(async move { http::serve(listener, served, leaving).await });
         background.start();
@@ -122,7 +127,7 @@ impl Service {
                 shutdown,
                 catalog,
                 sync,
-                bus,
+                events,
                 database,
                 hook,
                 config: ArcSwap::from_pointee(config),
@@ -148,7 +153,7 @@ impl Service {
 
     /// Waits until the newest build of a branch has ended, and says how.
     pub async fn until_ended(&self, repository: &str, name: &str) -> Result<String, sqlite::Error> {
-        let mut news = self.inner.bus.subscribe();
+        let mut news = self.inner.events.subscribe();
         loop {
             let (repository, name) = (repository.to_owned(), name.to_owned());
             let newest = self.inner.database.read(move |tx| store::history::newest(tx, &repository, Some(&name), None));

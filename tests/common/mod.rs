@@ -12,6 +12,7 @@ pub mod client;
 pub mod docker;
 pub mod hub;
 pub mod hub_archive;
+pub mod redis;
 pub mod repository;
 pub mod world;
 

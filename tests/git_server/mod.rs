@@ -82,6 +82,8 @@ pub fn listen(
     let (log, count, answer) = (Arc::clone(&seen), Arc::clone(&connections), Arc::new(answer));
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
+            // As servers have it: an answer in two pieces must not wait for an acknowledgement.
+            stream.set_nodelay(true).unwrap();
             count.fetch_add(1, Ordering::SeqCst);
             let wire: Box<dyn Wire> = match &tls {
                 Some(tls) => Box::new(StreamOwned::new(ServerConnection::new(Arc::clone(tls)).unwrap(), stream)),

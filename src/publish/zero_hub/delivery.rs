@@ -124,7 +124,7 @@ impl ZeroHub {
     ) -> Result<T, PublishError> {
         let inner = Arc::clone(&self.inner);
         let done = spawn_blocking(move || act(&inner)).await;
-        done.map_err(|error| PublishError::Hub(HubError::Silent(format!("was not asked: {error}"))))?
+        done.map_err(|error| self.inner.outgoing.failed("work with what goes to the hub")(error.into()))?
     }
 }
 

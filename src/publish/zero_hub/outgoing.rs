@@ -180,7 +180,8 @@ impl Outgoing {
         self.directory.join(id.to_string())
     }
 
-    fn failed(&self, doing: &'static str) -> impl Fn(io::Error) -> PublishError {
+    /// An error of this folder.
+    pub(super) fn failed(&self, doing: &'static str) -> impl Fn(io::Error) -> PublishError {
         let directory = self.directory.clone();
         move |source| PublishError::Io { doing, directory: directory.clone(), source }
     }
