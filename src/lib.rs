@@ -25,6 +25,7 @@ pub mod sqlite;
 pub mod tls;
 
 pub mod git;
+pub mod github;
 pub mod hook;
 
 pub mod catalog;
@@ -41,6 +42,8 @@ pub mod logs;
 pub mod bus;
 
 pub mod live;
+
+pub mod report;
 
 pub mod lifecycle;
 

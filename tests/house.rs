@@ -16,8 +16,7 @@ use std::{
 use autobuilder::config::Config;
 use source::Source;
 
-/// The rank of each module; a module imports only lower ones. `github` and `report` belong to the house
-/// and move in with the forge's statuses.
+/// The rank of each module; a module imports only lower ones.
 const RANKS: [(&str, u8); 24] = [
     ("model", 0),
     ("sqlite", 0),

@@ -9,6 +9,8 @@ import {
   artifactLink, buildLink, bytes, duration, el, elapsed, name, repositoryPath, roundDuration, setText, tick, timeAgo, visible,
 } from './text.js';
 
+const RETRY = 3000;
+
 const path = location.pathname.replace(/^\/repo\//, '').split('/').filter(Boolean);
 const repository = path.map(decodeURIComponent).join('/');
 const api = `/api/repositories/${path.join('/')}`;
@@ -182,7 +184,8 @@ async function learn() {
     const response = await fetch(api, { headers: { accept: 'application/json' }, cache: 'no-store' });
     model.missing = response.status === 404;
     model.known = response.ok ? await response.json() : model.known;
-  } catch { /* The connection's state says it. */ }
+    if (!response.ok && !model.missing) throw new Error(`it answered ${response.status}`);
+  } catch { setTimeout(learn, RETRY); }
   draw();
   await learnSeries();
 }
@@ -191,7 +194,7 @@ async function learnSeries() {
   const recipe = chosen();
   if (!recipe) return;
   const { branch, script } = recipe.build;
-  try { model.series = await getJson(`${api}/series?${new URLSearchParams({ branch, script })}`); } catch { return; }
+  try { model.series = await getJson(`${api}/series?${new URLSearchParams({ branch, script })}`); } catch { setTimeout(learnSeries, RETRY); return; }
   draw();
 }
 

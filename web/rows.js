@@ -25,7 +25,7 @@ export function commitLine(build) {
   const short = el('code', { class: 'commit' }, String(build.commit ?? '').slice(0, 10));
   return el('p', { class: 'commit-line' }, outsideLink(head.url, short), ' ',
     el('bdi', { class: 'subject', title: visible(head.message) }, firstLine(head.message)), ' ',
-    el('bdi', { class: 'author' }, visible(head.author?.name || head.author?.username || '')));
+    el('bdi', { class: 'author' }, visible(head.author?.name || head.author?.username || build.author?.name || '')));
 }
 
 // ---- Running ----

@@ -35,7 +35,7 @@ use report::Table;
 type Measured = Pin<Box<dyn Future<Output = Table>>>;
 
 /// In the order of the promises; each ends what it started.
-const ALL: [(&str, fn() -> Measured); 7] = [
+const ALL: [(&str, fn() -> Measured); 8] = [
     ("push", || Box::pin(push::measure())),
     ("many", || Box::pin(many::measure())),
     ("checkout", || Box::pin(checkout::measure())),

@@ -4,6 +4,7 @@
 //! laid over: `AUTOBUILDER_<SECTION>_<KEY>`, and the two names that other programs share,
 //! `TMP_DIRECTORY` and `DOCKER_HOST`. A secret may come from a file of its own (`token_file`).
 
+mod forge;
 mod overlay;
 mod pipeline;
 mod secret;
@@ -141,6 +142,7 @@ impl Config {
             return invalid("`github.clone_url` must contain `{repository}`");
         }
         self.pipelines()?;
+        self.forge()?;
         self.catalog
             .repository
             .parse()
@@ -175,7 +177,7 @@ impl Config {
 }
 
 /// What later versions use. `README.md` says the same to people.
-const LATER: [&str; 5] = ["github.api_url", "github.status_context", "poll.all", "poll.interval", "webhook.install"];
+const LATER: [&str; 1] = ["webhook.install"];
 
 #[cfg(test)]
 mod tests;

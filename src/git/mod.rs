@@ -41,5 +41,6 @@ pub use compact::Compacted;
 pub use config::Config;
 pub use error::GitError;
 pub use fetch::Fetched;
+pub use heads::RemoteHead;
 pub use mirror::{MirrorUse, Mirrors};
 pub use tree::{SkipReason, Skipped, Tree, TreeLimits};

@@ -131,7 +131,10 @@ mod tests {
             let text = std::str::from_utf8(page.bytes).unwrap();
             assert!(!text.contains("<style") && !text.contains("style=") && !text.contains("onclick"));
             let ours = ["<script type=\"module\" src=\"/assets/", "<script type=\"module\" async src=\"/assets/"];
-            assert_eq!(text.matches("<script").count(), ours.map(|ours| text.matches(ours).count()).iter().sum());
+            assert_eq!(
+                text.matches("<script").count(),
+                ours.map(|ours| text.matches(ours).count()).iter().sum::<usize>()
+            );
             assert!(!text.contains("http://") && !text.contains("https://"));
         }
         for name in all_named().into_iter().filter(|name| name.ends_with(".js")) {

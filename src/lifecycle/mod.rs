@@ -1,11 +1,12 @@
 //! The only place where a build changes its state.
 //!
 //! Every change goes the same way: first into the store, in one transaction with all that belongs to
-//! it, and only then an event, for screens. So a screen never shows what a crash could take back,
-//! and a finished build never changes again.
+//! it and with what the forge is to be told of it, and only then an event, for screens. So a screen
+//! never shows what a crash could take back, and a finished build never changes again.
 
 mod accept;
 mod command;
+mod missed;
 mod progress;
 mod waiting;
 
@@ -28,8 +29,9 @@ use crate::{
     bus::Events,
     metrics::Metrics,
     model::{Build, BuildId},
+    report::Outbox,
     sqlite::{self, Database},
-    store,
+    store::builds::{self, BuildRow},
 };
 
 /// A change could not be made.
@@ -42,6 +44,7 @@ pub struct Lifecycle {
     database: Database,
     events: Events,
     metrics: Metrics,
+    outbox: Outbox,
     /// Rung when a build may have become claimable.
     bell: Notify,
     /// How to reach each build that is in a worker's hands.
@@ -58,21 +61,17 @@ struct Handle {
 }
 
 impl Lifecycle {
-    /// A lifecycle on this store, telling these events.
-    pub fn new(database: Database, events: Events, metrics: Metrics) -> Self {
-        Self { database, events, metrics, bell: Notify::new(), running: Mutex::default() }
+    /// A lifecycle on this store, telling these events, and the forge by this outbox.
+    pub fn new(database: Database, events: Events, metrics: Metrics, outbox: Outbox) -> Self {
+        Self { database, events, metrics, outbox, bell: Notify::new(), running: Mutex::default() }
     }
 
-    /// Tells screens about builds that have changed in the store.
+    /// Tells screens, and whoever tells the forge, about builds that have changed in the store.
     fn announce(&self, builds: Vec<Build>) {
         for build in builds {
             self.events.build_changed(Arc::new(build));
         }
-    }
-
-    /// Reads a build again, after a change, inside the transaction of that change.
-    fn reread(tx: &sqlite::Tx, id: BuildId) -> Result<Vec<Build>, sqlite::Error> {
-        Ok(store::builds::find(tx, id)?.map(|(_, build)| build).into_iter().collect())
+        self.outbox.ring();
     }
 
     fn handle(&self, id: BuildId) -> Handle {
@@ -83,4 +82,12 @@ impl Lifecycle {
     fn forget(&self, id: BuildId) {
         self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&id);
     }
+}
+
+/// Reads a build after a change, inside the transaction of that change, and writes down what the forge
+/// is to be told of it.
+fn changed(tx: &sqlite::Tx, outbox: &Outbox, row: BuildRow) -> Result<Build, sqlite::Error> {
+    let build = builds::get(tx, row)?;
+    outbox.note(tx, row, &build)?;
+    Ok(build)
 }

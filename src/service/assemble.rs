@@ -14,11 +14,12 @@ use crate::{
     git::{self, Mirrors},
     hook,
     http::{self, Health},
-    intake::Intake,
+    intake::{Intake, Patrol, Rounds},
     lifecycle::Lifecycle,
     live::{self, Board, Relay},
     logs::Logs,
     metrics::Metrics,
+    report::{Courier, Outbox},
     runner::Engine,
     shutdown::Shutdown,
     sqlite::Database,
@@ -45,6 +46,8 @@ pub(super) struct Background {
     relay: Relay,
     sync: Arc<CatalogSync>,
     restored: bool,
+    courier: Option<Courier>,
+    patrol: Patrol,
     shop: worker::Shop,
 }
 
@@ -64,7 +67,18 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
     let link = elsewhere.as_ref().map(Bus::link);
     let board = Board::new([here.clone()].into_iter().chain(elsewhere).collect());
     let relay = Relay::new(here.subscribe(), link.clone());
-    let lifecycle = Arc::new(Lifecycle::new(database.clone(), events.clone(), metrics.clone()));
+    let (outbox, courier) = match config.forge()? {
+        Some(github) => {
+            let outbox = Outbox::open(config.github.status_context.trim_matches('/').to_owned());
+            let (database, metrics) = (database.clone(), metrics.clone());
+            (outbox.clone(), Some(Courier::new(outbox, database, github, public_url(config), metrics)))
+        }
+        None => (Outbox::closed(), None),
+    };
+    if courier.is_none() && config.github.token.get().is_some() {
+        info!("The forge gets no commit statuses: `github.api_url` names another than `github.clone_url`");
+    }
+    let lifecycle = Arc::new(Lifecycle::new(database.clone(), events.clone(), metrics.clone(), outbox));
     let mirrors = Mirrors::new(git::Config {
         clone_url: config.github.clone_url.clone(),
         token: config.github.token.get().cloned(),
@@ -87,6 +101,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         metrics: metrics.clone(),
         shutdown: shutdown.clone(),
     });
+    let patrol = Patrol::new(Arc::clone(&intake), Rounds { interval: config.poll.interval.0, all: config.poll.all });
     let public_url = public_url(config);
     let tools = worker::Tools { engine, mirrors, hub: hub.clone(), logs: logs.clone(), events: events.clone() };
     let shop = worker::Shop::new(config, &instance, tools, Arc::clone(&lifecycle), metrics.clone(), health, shutdown);
@@ -122,6 +137,8 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         relay,
         sync: Arc::clone(&sync),
         restored,
+        courier,
+        patrol,
         shop,
     };
     Ok(Parts { lock, routes, catalog: keeper, sync, hook, background })
@@ -156,7 +173,7 @@ pub fn public_url(config: &Config) -> String {
 impl Background {
     /// Starts everything that goes on behind the listener.
     pub(super) fn start(self) {
-        let Self { shutdown, database, logs, news, board, relay, sync, restored, shop } = self;
+        let Self { shutdown, database, logs, news, board, relay, sync, restored, courier, patrol, shop } = self;
         let feed =
             live::follow(board, news, move || pictures::take(database.clone(), logs.clone()), shutdown.leave_token());
         shutdown.spawn(feed);
@@ -168,6 +185,10 @@ impl Background {
                 () = early.draining() => {}
             }
         });
+        if let Some(courier) = courier {
+            shutdown.spawn(courier.work(shutdown.clone()));
+        }
+        shutdown.spawn(patrol.work(shutdown.clone()));
         shop.open();
     }
 }

@@ -16,9 +16,9 @@ use tracing::{error, info, warn};
 use super::{
     adapters::{GitSource, HubPublisher, Uses},
     assemble::public_url,
-    courier::Courier,
     journal::LiveJournal,
     policy,
+    porter::Porter,
 };
 use crate::{
     bus::Events,
@@ -59,7 +59,7 @@ type ServiceRunner = Runner<GitSource, HubPublisher, Arc<LiveJournal>>;
 pub(super) struct Shop {
     runner: Arc<ServiceRunner>,
     journal: Arc<LiveJournal>,
-    courier: Option<Courier>,
+    porter: Option<Porter>,
     lifecycle: Arc<Lifecycle>,
     logs: Logs,
     mirrors: Mirrors,
@@ -94,7 +94,7 @@ impl Shop {
             environment: config.build.environment.clone(),
         };
         let source = GitSource::new(mirrors.clone(), uses.clone());
-        let courier = hub.zero().map(|hub| Courier {
+        let porter = hub.zero().map(|hub| Porter {
             hub: hub.clone(),
             lifecycle: Arc::clone(&lifecycle),
             journal: Arc::clone(&journal),
@@ -107,7 +107,7 @@ impl Shop {
         Self {
             runner: Arc::new(runner),
             journal,
-            courier,
+            porter,
             lifecycle,
             logs,
             mirrors,
@@ -126,8 +126,8 @@ impl Shop {
         let shutdown = self.shutdown.clone();
         let pulse = self.clone();
         shutdown.spawn(async move { pulse.watch_engine().await });
-        if let Some(courier) = self.courier.clone() {
-            shutdown.spawn(async move { courier.introduce().await });
+        if let Some(porter) = self.porter.clone() {
+            shutdown.spawn(async move { porter.introduce().await });
         }
         shutdown.spawn(async move {
             tokio::select! {
@@ -179,17 +179,17 @@ impl Shop {
 
     /// Goes on with the builds whose artifact is safe and waits for the hub; the engine is not needed.
     async fn send_waiting(&self) -> HashSet<BuildId> {
-        let Some(courier) = &self.courier else { return HashSet::new() };
+        let Some(porter) = &self.porter else { return HashSet::new() };
         let mut interrupted = self.lifecycle.interrupted().await.unwrap_or_else(|failure| {
             error!("Artifacts that wait for the hub could not be looked for: {failure}");
             Vec::new()
         });
-        interrupted.retain(|claim| courier.has(claim.build.id));
+        interrupted.retain(|claim| porter.has(claim.build.id));
         let ids: HashSet<_> = interrupted.iter().map(|claim| claim.build.id).collect();
-        courier.sweep(ids.clone()).await;
+        porter.sweep(ids.clone()).await;
         for claim in interrupted {
             self.begin_to_send(&claim.build);
-            self.send(courier, claim);
+            self.send(porter, claim);
         }
         ids
     }
@@ -200,10 +200,10 @@ impl Shop {
         self.journal.note(build.id, Progress::Stage(Stage::Uploading));
     }
 
-    /// Hands a build over to the courier, without a place among the builds.
-    fn send(&self, courier: &Courier, claim: Claim) {
-        let courier = courier.clone();
-        self.builds.spawn(async move { courier.deliver(&claim).await });
+    /// Hands a build over to the porter, without a place among the builds.
+    fn send(&self, porter: &Porter, claim: Claim) {
+        let porter = porter.clone();
+        self.builds.spawn(async move { porter.deliver(&claim).await });
     }
 
     /// Takes up what ran when the service last ended, and removes what belongs to nothing any more.
@@ -237,9 +237,9 @@ impl Shop {
 
     async fn build(&self, claim: Claim, adopt: Option<Stage>) {
         let build = claim.build.clone();
-        if let Some(courier) = self.courier.as_ref().filter(|courier| courier.takes_over(&claim)) {
+        if let Some(porter) = self.porter.as_ref().filter(|porter| porter.takes_over(&claim)) {
             self.begin_to_send(&build);
-            return self.send(courier, claim);
+            return self.send(porter, claim);
         }
         let secrets = policy::secrets(&self.grants, build.repository(), build.git_ref(), &build.recipe);
         let job = Job { build, secrets };
@@ -260,8 +260,8 @@ impl Shop {
             End::Detached => return,
             End::Published(artifact) => self.lifecycle.finish(&claim, Ending::published(artifact)).await,
             End::Kept => {
-                if let Some(courier) = &self.courier {
-                    self.send(courier, claim);
+                if let Some(porter) = &self.porter {
+                    self.send(porter, claim);
                 }
             }
             End::Failed(failure) => self.failed(&claim, &failure).await,

@@ -57,3 +57,65 @@ pub fn ids(tx: &Tx, only: &Only, order: Order, after: Option<BuildId>, limit: u3
     }
     Ok(ids)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{Timestamp, example},
+        sqlite::Database,
+        store::{
+            self, builds,
+            pushes::{self, Place},
+        },
+    };
+
+    fn keep(tx: &Tx, repository: &str, branch: &str) -> Result<BuildId, Error> {
+        let build = example::build(repository, &format!("refs/heads/{branch}"));
+        let (now, place) = (Timestamp::from_millis(0), Place { position: 1, newest: true });
+        let push = pushes::insert(tx, &build.push, &build.commit, place, now)?;
+        builds::insert(tx, push, build.id, &build.recipe, now)?;
+        Ok(build.id)
+    }
+
+    fn all(tx: &Tx, only: &Only, order: Order) -> Result<Vec<BuildId>, Error> {
+        let mut found = Vec::new();
+        loop {
+            let page = ids(tx, only, order, found.last().copied(), 3)?;
+            if page.is_empty() {
+                return Ok(found);
+            }
+            found.extend(page);
+        }
+    }
+
+    #[tokio::test]
+    async fn page_by_page_every_build_comes_once_in_both_orders() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::open(&directory.path().join("db"), store::MIGRATIONS).unwrap();
+        let branches = [("acme/tool", "main"), ("acme/tool", "next"), ("acme/other", "main")];
+        let done = database.write(move |tx| {
+            let kept: Vec<_> = (0..10)
+                .map(|n| branches[n % 3])
+                .map(|(repository, branch)| Ok((keep(tx, repository, branch)?, repository, branch)))
+                .collect::<Result<_, Error>>()?;
+            let expect = |repository: Option<&str>, branch: Option<&str>| -> Result<(), Error> {
+                let only = Only { repository: repository.map(str::to_owned), branch: branch.map(str::to_owned) };
+                let wanted = kept.iter().filter(|(_, of, name)| {
+                    repository.is_none_or(|repository| repository == *of) && branch.is_none_or(|branch| branch == *name)
+                });
+                let mut wanted: Vec<_> = wanted.map(|(id, ..)| *id).collect();
+                assert_eq!(all(tx, &only, Order::OldestFirst)?, wanted);
+                wanted.reverse();
+                assert_eq!(all(tx, &only, Order::NewestFirst)?, wanted);
+                Ok(())
+            };
+            expect(None, None)?;
+            expect(Some("acme/tool"), None)?;
+            expect(None, Some("main"))?;
+            expect(Some("acme/tool"), Some("next"))?;
+            expect(Some("acme/none"), None)
+        });
+        done.await.unwrap();
+    }
+}

@@ -10,6 +10,7 @@
 pub mod bench;
 pub mod client;
 pub mod docker;
+pub mod forge_api;
 pub mod hub;
 pub mod hub_archive;
 pub mod redis;

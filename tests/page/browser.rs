@@ -87,6 +87,8 @@ impl Page {
             "Tab" => 9,
             "End" => 35,
             "Home" => 36,
+            "ArrowLeft" => 37,
+            "ArrowRight" => 39,
             _ => 0,
         };
         let text = if key == "Enter" {
@@ -171,11 +173,6 @@ impl Page {
     /// Types into a field, after what stands there.
     pub(crate) async fn keys(&self, selector: &str, text: &str) {
         self.driver().find(thirtyfour::By::Css(selector)).await.unwrap().send_keys(text).await.unwrap();
-    }
-
-    /// Presses a key where the focus is (WebDriver's code points for keys).
-    pub(crate) async fn press(&self, key: &str) {
-        self.driver().active_element().await.unwrap().send_keys(key).await.unwrap();
     }
 
     /// Speaks to the browser itself.

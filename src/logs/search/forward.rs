@@ -12,7 +12,7 @@ use super::{Hit, Pattern, Span};
 use crate::logs::ledger::count;
 
 /// What is searched at once: it stays in the processor's cache while it is looked at.
-const CHUNK: usize = 256 << 10;
+const CHUNK: usize = 64 << 10;
 
 /// The longest line that is searched as one.
 pub(super) const LONGEST: usize = 16 << 20;

@@ -30,9 +30,9 @@ use crate::{
 /// How often what may be an accident is tried.
 const TRIES: u32 = 5;
 
-/// Delivers artifacts; clones are the same courier.
+/// Delivers artifacts; clones are the same porter.
 #[derive(Clone)]
-pub(super) struct Courier {
+pub(super) struct Porter {
     pub(super) hub: ZeroHub,
     pub(super) lifecycle: Arc<Lifecycle>,
     pub(super) journal: Arc<LiveJournal>,
@@ -48,7 +48,7 @@ enum Tried {
     Left,
 }
 
-impl Courier {
+impl Porter {
     /// Finds out, for the operator, whether the hub takes us for whom we should be.
     pub(super) async fn introduce(&self) {
         let greeted = select! {
