@@ -5,7 +5,12 @@
 //! is compared with a limit is their ratio. Prints tables, and writes the same as `target/bench.json`.
 //! With words as arguments, only what has one of them in its name is measured.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that fails ends by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a measurement that fails ends by panicking"
+)]
 #![allow(clippy::disallowed_methods, reason = "what is measured is a process, which gives no event to wait for")]
 #![allow(clippy::module_inception, clippy::type_complexity, reason = "the tests' own world, used here as it is")]
 

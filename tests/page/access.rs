@@ -2,7 +2,14 @@
 
 use serde_json::json;
 
-use crate::{WAITS, accessible::assert_accessible, browser::Page, build_page, common::World, go};
+use crate::{
+    WAITS,
+    accessible::assert_accessible,
+    browser::{Page, key},
+    build_page,
+    common::World,
+    go,
+};
 
 #[tokio::test]
 async fn nothing_serious_hinders_anybody() {
@@ -25,7 +32,7 @@ async fn nothing_serious_hinders_anybody() {
     page.sees("#search-state", "of 16").await;
     assert_accessible(&page, "an ended build with details and matches").await;
     page.resize(1280, 900).await;
-    page.press("Escape").await;
+    page.press(key::ESCAPE).await;
     page.click("#log").await;
     page.press("?").await;
     page.sees("#help-dialog", "search the whole log").await;
@@ -43,7 +50,7 @@ async fn every_tool_is_reached_by_tab_and_single_keys_can_be_turned_off() {
     page.sees("#lines", "100").await;
     let mut reached = Vec::new();
     for _ in 0..60 {
-        page.press("Tab").await;
+        page.press(key::TAB).await;
         let focused = page.value("document.activeElement.id").await;
         reached.push(focused.as_str().unwrap_or_default().to_owned());
     }

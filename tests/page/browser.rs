@@ -30,6 +30,17 @@ const FLAGS: [&str; 10] = [
     "--window-size=1280,900",
 ];
 
+/// WebDriver's code points for keys without a letter.
+pub(crate) mod key {
+    pub(crate) const ENTER: &str = "\u{e007}";
+    pub(crate) const SHIFT_ENTER: &str = "\u{e008}\u{e007}";
+    pub(crate) const ESCAPE: &str = "\u{e00c}";
+    pub(crate) const TAB: &str = "\u{e004}";
+    pub(crate) const LEFT: &str = "\u{e012}";
+    pub(crate) const HOME: &str = "\u{e011}";
+    pub(crate) const END: &str = "\u{e010}";
+}
+
 /// The page as its reader has it before them.
 pub(crate) struct Page {
     driver: Option<WebDriver>,
@@ -72,39 +83,6 @@ impl Page {
         let tab = self.driver().new_tab().await.unwrap();
         self.driver().switch_to_window(tab).await.unwrap();
         self.goto(address).await;
-    }
-
-    /// Presses a key, as `KeyboardEvent.key` names it.
-    pub(crate) async fn press(&self, key: &str) {
-        self.press_with(key, 0).await;
-    }
-
-    /// The same with modifiers held: 1 Alt, 2 Control, 8 Shift.
-    pub(crate) async fn press_with(&self, key: &str, modifiers: u32) {
-        let code = match key {
-            "Enter" => 13,
-            "Escape" => 27,
-            "Tab" => 9,
-            "End" => 35,
-            "Home" => 36,
-            "ArrowLeft" => 37,
-            "ArrowRight" => 39,
-            _ => 0,
-        };
-        let text = if key == "Enter" {
-            "\r"
-        } else if key.len() == 1 {
-            key
-        } else {
-            ""
-        };
-        let mut event = json!({ "type": "keyDown", "key": key, "windowsVirtualKeyCode": code, "modifiers": modifiers });
-        if !text.is_empty() {
-            event["text"] = json!(text);
-        }
-        self.devtools("Input.dispatchKeyEvent", event).await;
-        self.devtools("Input.dispatchKeyEvent", json!({ "type": "keyUp", "key": key, "windowsVirtualKeyCode": code }))
-            .await;
     }
 
     /// Types where the focus is.
@@ -173,6 +151,11 @@ impl Page {
     /// Types into a field, after what stands there.
     pub(crate) async fn keys(&self, selector: &str, text: &str) {
         self.driver().find(thirtyfour::By::Css(selector)).await.unwrap().send_keys(text).await.unwrap();
+    }
+
+    /// Presses a key where the focus is: a letter, or one of [`key`].
+    pub(crate) async fn press(&self, key: &str) {
+        self.driver().active_element().await.unwrap().send_keys(key).await.unwrap();
     }
 
     /// Speaks to the browser itself.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     LAST_LINE, WAITS,
-    browser::Page,
+    browser::{Page, key},
     build_page,
     common::{World, docker::docker},
     go,
@@ -103,7 +103,7 @@ async fn following_again_leads_to_the_end_and_on() {
     let page = Page::open(&build_page(&world, &id)).await;
     page.sees(LAST_LINE, "it begins").await;
     page.until(AT_END).await;
-    page.press("Home").await;
+    page.press(key::HOME).await;
     page.sees("#lines > .row .line-text", "1").await;
     assert_eq!(page.value(PRESSED).await, "false");
     page.click("#to-end").await;

@@ -2,7 +2,12 @@
 
 use serde_json::json;
 
-use crate::{LAST_LINE, browser::Page, build_page, common::World};
+use crate::{
+    LAST_LINE,
+    browser::{Page, key},
+    build_page,
+    common::World,
+};
 
 const ROWS: &str = "document.querySelectorAll('#lines > *').length";
 
@@ -40,7 +45,7 @@ async fn hundreds_of_thousands_of_lines_cost_the_page_no_more_than_a_screen_of_t
     page.goto(&format!("{}#L234567", build_page(&world, &id))).await;
     page.press("g").await;
     page.types("345678").await;
-    page.press("Enter").await;
+    page.press(key::ENTER).await;
     page.sees(".row.chosen .line-text", "line 345678").await;
     page.end().await;
     world.end().await;
@@ -54,7 +59,7 @@ async fn ten_million_bytes_without_a_newline_are_cut_and_linked() {
     page.sees(LAST_LINE, "after").await;
     page.press("g").await;
     page.types("2").await;
-    page.press("Enter").await;
+    page.press(key::ENTER).await;
     page.sees(".row.chosen .cut", "of a line of 9.5 MiB").await;
     let drawn = page.value("document.querySelector('.row.chosen').textContent.length").await.as_i64().unwrap();
     assert!(drawn < 100_000, "{drawn} characters are drawn");
@@ -99,7 +104,7 @@ async fn long_lines_wrap_or_do_not_and_the_page_remembers() {
     page.sees(LAST_LINE, "which is 3000").await;
     assert_eq!(page.value("document.querySelector('#wrap').getAttribute('aria-pressed')").await, "false");
     page.click("#wrap").await;
-    page.press("End").await;
+    page.press(key::END).await;
     page.sees(LAST_LINE, "which is 3000").await;
     page.end().await;
     world.end().await;
@@ -118,7 +123,7 @@ async fn chosen_lines_are_copied_without_numbers_and_colours() {
     page.click("#copy").await;
     page.sees("#copy", "Copied").await;
     assert_eq!(page.value("navigator.clipboard.readText()").await, "green 3\ngreen 4\ngreen 5\n");
-    page.press("Escape").await;
+    page.press(key::ESCAPE).await;
     page.press("c").await;
     page.until(
         "navigator.clipboard.readText().then((text) => text.startsWith('green 1\\n') && text.endsWith('green 8\\n'))",
@@ -134,7 +139,7 @@ async fn a_stage_is_folded_away_and_comes_back_when_one_goes_into_it() {
     let page = Page::open(&build_page(&world, &id)).await;
     page.sees(LAST_LINE, "line 2000").await;
     page.sees("#timeline", "building").await;
-    page.press("Home").await;
+    page.press(key::HOME).await;
     page.sees(".fold", "building").await;
     page.sees(".fold", "2,000 lines").await;
     page.click(".fold").await;
@@ -142,7 +147,7 @@ async fn a_stage_is_folded_away_and_comes_back_when_one_goes_into_it() {
     assert_eq!(page.value("document.querySelector('.fold').getAttribute('aria-expanded')").await, "false");
     page.press("g").await;
     page.types("1000").await;
-    page.press("Enter").await;
+    page.press(key::ENTER).await;
     page.sees(".row.chosen .line-text", "line 1000").await;
     page.end().await;
     world.end().await;

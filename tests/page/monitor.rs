@@ -237,7 +237,7 @@ async fn no_field_of_any_answer_can_inject_anything() {
     world.built(&tool, &moved).await;
     world.track(&[("acme/tool/bad.yaml", "artefact: x\n")]).await;
     let innocent = format!(
-        "!('__x' in window) && document.scripts.length === 1 && document.querySelectorAll('iframe, style, object').length === 0 && \
+        "!('__x' in window) && document.scripts.length === 2 && document.querySelectorAll('iframe, style, object').length === 0 && \
          ({}).x === undefined && [...document.images].every((image) => ['/assets/icon.svg', '/badge/'].some((path) => \
            new URL(image.src).origin === location.origin && new URL(image.src).pathname.startsWith(path) || image.src === '')) && \
          [...document.querySelectorAll('a, svg a')].every((link) => /^(https?:|\\/|#|\\?)/.test(link.getAttribute('href') ?? '/')) && \

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     accessible,
-    browser::Page,
+    browser::{Page, key},
     common::{World, world::recipe},
 };
 
@@ -56,12 +56,12 @@ async fn plots_show_each_build_and_lead_to_it() {
 
     // By the keyboard alone: one stop for each plot, arrows along it, Enter into the build.
     page.value("void document.querySelector('#size .plot-point[tabindex=\"0\"]').focus()").await;
-    page.press("ArrowLeft").await;
+    page.press(key::LEFT).await;
     page.sees("#size .plot-said", "#3: 3.9 KiB, success").await;
-    page.press("Home").await;
+    page.press(key::HOME).await;
     page.sees("#size .plot-said", "#2: 1000 B, success").await;
     assert_eq!(page.value("document.querySelectorAll('#size [tabindex=\"0\"]').length").await, 1);
-    page.press("Enter").await;
+    page.press(key::ENTER).await;
     page.until(&format!("location.pathname === '/build/{}'", ids[1])).await;
     page.end().await;
     world.end().await;

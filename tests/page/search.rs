@@ -2,7 +2,11 @@
 
 use serde_json::json;
 
-use crate::{browser::Page, build_page, common::World};
+use crate::{
+    browser::{Page, key},
+    build_page,
+    common::World,
+};
 
 /// 30,000 lines, of which every thousandth is one to look for, and one that reports an error.
 const SCRIPT: &str = "#!/bin/sh\nseq 30000 | sed -e 's/^/step /' -e 's/000$/000 is a Milestone/' \
@@ -32,14 +36,14 @@ async fn a_search_counts_marks_and_leads_from_match_to_match() {
     page.sees("#search-state", "30 of 30").await;
     page.until(&format!("{NOW} === '30000'")).await;
     assert_eq!(page.value(HIGHLIGHT).await, "Milestone");
-    page.press("Enter").await;
+    page.press(key::ENTER).await;
     page.sees("#search-state", "1 of 30").await;
     page.until(&format!("{NOW} === '1000'")).await;
-    page.press("Enter").await;
+    page.press(key::ENTER).await;
     page.sees("#search-state", "2 of 30").await;
     page.until(&format!("{NOW} === '2000'")).await;
-    page.press_with("Enter", 8).await;
-    page.press_with("Enter", 8).await;
+    page.press(key::SHIFT_ENTER).await;
+    page.press(key::SHIFT_ENTER).await;
     page.sees("#search-state", "30 of 30").await;
 
     page.click("#search-case").await;
@@ -52,7 +56,7 @@ async fn a_search_counts_marks_and_leads_from_match_to_match() {
     page.types(" (").await;
     page.sees("#search-state", "regular expression").await;
     assert_eq!(page.value("document.querySelector('#search').getAttribute('aria-invalid')").await, "true");
-    page.press("Escape").await;
+    page.press(key::ESCAPE).await;
     page.until("document.querySelector('#search-state').textContent === ''").await;
     assert_eq!(page.value("document.querySelectorAll('.match').length").await, 0);
     // The browser notes the refused expression.
@@ -68,13 +72,13 @@ async fn more_matches_than_are_counted_are_still_found() {
     page.press("/").await;
     page.types("step").await;
     page.sees("#search-state", "1 of 10,000+").await;
-    page.press_with("Enter", 8).await;
+    page.press(key::SHIFT_ENTER).await;
     page.sees("#search-state", "line 30,000 of 10,000+").await;
     page.until(&format!("{NOW} === '30000'")).await;
-    page.press_with("Enter", 8).await;
+    page.press(key::SHIFT_ENTER).await;
     page.until(&format!("{NOW} === '29999'")).await;
-    page.press("Enter").await;
-    page.press("Enter").await;
+    page.press(key::ENTER).await;
+    page.press(key::ENTER).await;
     page.sees("#search-state", "1 of 10,000+").await;
     page.end().await;
     world.end().await;
@@ -119,10 +123,10 @@ async fn a_link_to_lines_leads_there_in_a_new_tab() {
 
     page.press("g").await;
     page.types("29-31").await;
-    page.press("Enter").await;
+    page.press(key::ENTER).await;
     page.sees(".row.chosen .line-text", "step 29").await;
     assert_eq!(page.value("location.hash").await, "#L29-L31");
-    page.press("Escape").await;
+    page.press(key::ESCAPE).await;
     assert_eq!(page.value("location.hash").await, "");
     page.end().await;
     world.end().await;
