@@ -52,7 +52,7 @@ impl World {
 }
 
 fn build() -> Build {
-    let state = BuildState::Running { stage: Stage::Building };
+    let state = BuildState::Running { stage: Stage::Building, delay: None };
     Build { state, attempt: 1, ..example::build("acme/tool", "refs/heads/main") }
 }
 
