@@ -142,6 +142,17 @@ impl CatalogSync {
         let _ = self.loaded.subscribe().wait_for(Option::is_some).await;
     }
 
+    /// Ends when another catalog is in force than the one at `revision`.
+    pub async fn changed_from(&self, revision: Option<&str>) {
+        let other = |loaded: &Option<Loaded>| loaded.as_ref().is_some_and(|it| Some(it.revision.as_str()) != revision);
+        let _ = self.loaded.subscribe().wait_for(other).await;
+    }
+
+    /// The configuration repository.
+    pub fn repository(&self) -> &Repository {
+        &self.location.repository
+    }
+
     /// Whether a catalog is in force.
     pub fn is_loaded(&self) -> bool {
         self.loaded.borrow().is_some()

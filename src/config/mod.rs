@@ -160,7 +160,7 @@ impl Config {
 }
 
 /// What later versions use. `README.md` says the same to people.
-const LATER: [&str; 10] = [
+const LATER: [&str; 9] = [
     "hub.refresh_url",
     "hub.url",
     "hub.user",
@@ -170,7 +170,6 @@ const LATER: [&str; 10] = [
     "redis.url",
     "relay.listen",
     "relay.public_url",
-    "webhook.install",
 ];
 
 #[cfg(test)]

@@ -140,5 +140,6 @@ fn catalog(parts: &Shared) -> Answer {
         "repositories": repositories,
         "recipes": recipes,
         "problems": catalog.problems(),
+        "hooks": parts.hook_troubles.all(),
     }))
 }

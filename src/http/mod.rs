@@ -41,6 +41,7 @@ use crate::{
     logs::Logs,
     metrics::Metrics,
     publish::DirectoryHub,
+    report::HookTroubles,
     sqlite::Database,
 };
 
@@ -57,6 +58,8 @@ pub struct Parts {
     pub bus: Bus,
     pub hub: DirectoryHub,
     pub metrics: Metrics,
+    /// Why webhooks are missing at the forge.
+    pub hook_troubles: HookTroubles,
     pub health: watch::Receiver<Health>,
     /// Bearer of the calls that change something.
     pub api_token: Option<secrecy::SecretString>,

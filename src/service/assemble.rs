@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::{StartError, pictures, policy, worker};
+use super::{StartError, hooks, pictures, policy, worker};
 use crate::{
     bus::{Bus, Subscription},
     catalog::{CatalogSync, Keeper, Location},
@@ -20,7 +20,7 @@ use crate::{
     logs::Logs,
     metrics::Metrics,
     publish::{self, DirectoryHub},
-    report::{Courier, Outbox},
+    report::{Courier, HookTroubles, Outbox},
     runner::Engine,
     shutdown::Shutdown,
     sqlite::Database,
@@ -47,6 +47,7 @@ pub(super) struct Background {
     sync: Arc<CatalogSync>,
     restored: bool,
     courier: Option<Courier>,
+    hooks: Option<hooks::Hooks>,
     patrol: Patrol,
     shop: worker::Shop,
 }
@@ -100,6 +101,13 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         metrics: metrics.clone(),
         shutdown: shutdown.clone(),
     });
+    let hook_troubles = HookTroubles::default();
+    let hooks = hooks::installer(config, &database, &hook_troubles)?.map(|installer| hooks::Hooks {
+        installer,
+        catalog: Arc::clone(&keeper),
+        sync: Arc::clone(&sync),
+        signing: Arc::clone(&hook),
+    });
     let patrol = Patrol::new(Arc::clone(&intake), Rounds { interval: config.poll.interval.0, all: config.poll.all });
     let public_url = public_url(config);
     let tools = worker::Tools { engine, mirrors, hub: hub.clone(), logs: logs.clone(), bus: bus.clone() };
@@ -115,6 +123,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         bus: bus.clone(),
         hub,
         metrics,
+        hook_troubles,
         health: healthy,
         api_token: config.server.api_token.get().cloned(),
         public_url,
@@ -124,8 +133,19 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
     let news = bus.subscribe();
     board.seed(pictures::read(database.clone(), logs.clone()).await?);
     let (shutdown, of_background) = (shutdown.clone(), Arc::clone(&sync));
-    let background =
-        Background { shutdown, database, logs, news, board, sync: of_background, restored, courier, patrol, shop };
+    let background = Background {
+        shutdown,
+        database,
+        logs,
+        news,
+        board,
+        sync: of_background,
+        restored,
+        courier,
+        hooks,
+        patrol,
+        shop,
+    };
     Ok(Parts { lock, routes, catalog: keeper, sync, hook, background })
 }
 
@@ -163,7 +183,7 @@ pub fn public_url(config: &Config) -> String {
 impl Background {
     /// Starts everything that goes on behind the listener.
     pub(super) fn start(self) {
-        let Self { shutdown, database, logs, news, board, sync, restored, courier, patrol, shop } = self;
+        let Self { shutdown, database, logs, news, board, sync, restored, courier, hooks, patrol, shop } = self;
         let feed =
             live::follow(board, news, move || pictures::take(database.clone(), logs.clone()), shutdown.leave_token());
         shutdown.spawn(feed);
@@ -176,6 +196,9 @@ impl Background {
         });
         if let Some(courier) = courier {
             shutdown.spawn(courier.work(shutdown.clone()));
+        }
+        if let Some(hooks) = hooks {
+            shutdown.spawn(hooks.work(shutdown.clone()));
         }
         shutdown.spawn(patrol.work(shutdown.clone()));
         shop.open();

@@ -5,6 +5,7 @@
 
 mod adapters;
 mod assemble;
+mod hooks;
 mod journal;
 mod pictures;
 mod policy;
