@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::sync::{Semaphore, watch};
 use tracing::{error, info, warn};
 
-use super::{Applied, Keeper, SourceFile};
+use super::{Keeper, Reading, SourceFile};
 use crate::{
     git::{GitError, Mirrors, SkipReason, Tree, TreeLimits},
     model::{Branch, Push, Repository, Timestamp},
@@ -85,15 +85,15 @@ impl CatalogSync {
     }
 
     /// Fetches the branch and puts its tree in force.
-    pub async fn reload(&self) -> Result<Applied, SyncError> {
+    pub async fn reload(&self) -> Result<Reading, SyncError> {
         // Never closed, so there is always a turn to wait for.
         let _turn = self.one_at_a_time.acquire().await;
         let result = self.fetch_and_apply().await;
         let mut last_error = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
         match &result {
-            Ok(applied) => {
+            Ok(reading) => {
                 *last_error = None;
-                report(applied);
+                report(reading);
             }
             Err(failure) => {
                 error!("The configuration repository could not be read, what is in force stays: {failure}");
@@ -103,13 +103,11 @@ impl CatalogSync {
         result
     }
 
-    async fn fetch_and_apply(&self) -> Result<Applied, SyncError> {
+    async fn fetch_and_apply(&self) -> Result<Reading, SyncError> {
         let branch = self.location.branch.as_ref();
         let tree = self.mirrors.read_tree(&self.location.repository, branch, LIMITS).await?;
         let Tree { commit, branch, files, skipped } = tree;
-        for item in skipped {
-            warn!("In the configuration repository, `{}` is not read: {}", item.path, why(&item.reason));
-        }
+        let skipped = skipped.iter().map(|item| format!("{}: {}", item.path, why(&item.reason))).collect();
         let revision = commit.to_string();
         let files = files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
         let applied = self.keeper.apply(revision.clone(), files);
@@ -117,7 +115,8 @@ impl CatalogSync {
         let of = revision.clone();
         self.database.write(move |tx| store::catalog::replace(tx, &of, &kept)).await?;
         self.loaded.send_replace(Some(Loaded { revision, at: Timestamp::now(), branch: Some(branch.to_string()) }));
-        Ok(applied)
+        let (repositories, recipes) = self.keeper.current().counts();
+        Ok(Reading { commit, branch, applied, repositories, recipes, skipped })
     }
 
     /// Whether the branch stands elsewhere than what is in force, asked over the network.
@@ -183,7 +182,11 @@ fn why(reason: &SkipReason) -> &'static str {
     }
 }
 
-fn report(applied: &Applied) {
+fn report(reading: &Reading) {
+    let Reading { applied, skipped, .. } = reading;
+    for line in skipped {
+        warn!("In the configuration repository a file is not read: {line}");
+    }
     info!(
         "Configuration in force: {} added, {} changed, {} removed, {} problem(s)",
         applied.added.len(),

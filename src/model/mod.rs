@@ -34,7 +34,7 @@ pub use git_ref::{Branch, GitRef, NotARef, Tag};
 pub use id::{BuildId, NotABuildId};
 pub use path::{AbsoluteDir, NotAPath, RelativePath};
 pub use push::{Author, CommitInfo, Push, Tip};
-pub use recipe::{Limits, Network, Recipe};
+pub use recipe::{Limits, Network, Recipe, Task};
 pub use repository::{NotARepository, Repository};
 pub use status::{CommitState, CommitStatus};
 pub use time::Timestamp;

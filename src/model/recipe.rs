@@ -38,6 +38,40 @@ pub struct Recipe {
     pub secrets: Vec<String>,
 }
 
+/// What the service does itself, in no container: it is in the history among builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// A push to the configuration repository is read and put in force.
+    Configuration,
+}
+
+impl Recipe {
+    /// The recipe of what the service does itself. It has no image, since nothing is run.
+    pub fn of_service(task: Task) -> Self {
+        let word = match task {
+            Task::Configuration => "configuration",
+        };
+        Self {
+            script: RelativePath::word(word),
+            artifact: RelativePath::word(word),
+            archives: AbsoluteDir::target(),
+            baseimage: String::new(),
+            tag: None,
+            format: Format::default(),
+            environment: Variables::default(),
+            limits: Limits::default(),
+            capabilities: Vec::new(),
+            network: Network::None,
+            secrets: Vec::new(),
+        }
+    }
+
+    /// Whether it is the service's own. The recipe of a script always has an image.
+    pub fn is_of_service(&self) -> bool {
+        self.baseimage.is_empty()
+    }
+}
+
 /// What one build may use.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -44,7 +44,7 @@ pub(super) struct Background {
     logs: Logs,
     news: Subscription,
     board: Board,
-    sync: Arc<CatalogSync>,
+    intake: Arc<Intake>,
     restored: bool,
     courier: Option<Courier>,
     hooks: Option<hooks::Hooks>,
@@ -98,6 +98,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         sync: Arc::clone(&sync),
         mirrors: mirrors.clone(),
         lifecycle: Arc::clone(&lifecycle),
+        logs: logs.clone(),
         metrics: metrics.clone(),
         shutdown: shutdown.clone(),
     });
@@ -132,20 +133,9 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
     // Before the first reader comes: an empty board would say that nothing waits.
     let news = bus.subscribe();
     board.seed(pictures::read(database.clone(), logs.clone()).await?);
-    let (shutdown, of_background) = (shutdown.clone(), Arc::clone(&sync));
-    let background = Background {
-        shutdown,
-        database,
-        logs,
-        news,
-        board,
-        sync: of_background,
-        restored,
-        courier,
-        hooks,
-        patrol,
-        shop,
-    };
+    let (shutdown, intake) = (shutdown.clone(), Arc::clone(&routes.intake));
+    let background =
+        Background { shutdown, database, logs, news, board, intake, restored, courier, hooks, patrol, shop };
     Ok(Parts { lock, routes, catalog: keeper, sync, hook, background })
 }
 
@@ -183,14 +173,14 @@ pub fn public_url(config: &Config) -> String {
 impl Background {
     /// Starts everything that goes on behind the listener.
     pub(super) fn start(self) {
-        let Self { shutdown, database, logs, news, board, sync, restored, courier, hooks, patrol, shop } = self;
+        let Self { shutdown, database, logs, news, board, intake, restored, courier, hooks, patrol, shop } = self;
         let feed =
             live::follow(board, news, move || pictures::take(database.clone(), logs.clone()), shutdown.leave_token());
         shutdown.spawn(feed);
         let early = shutdown.clone();
         shutdown.spawn(async move {
             tokio::select! {
-                () = load_catalog(&sync, restored) => {}
+                () = load_catalog(&intake, restored) => {}
                 () = early.draining() => {}
             }
         });
@@ -206,9 +196,9 @@ impl Background {
 }
 
 /// The first look at the configuration repository; tried again until there is one to work by.
-async fn load_catalog(sync: &CatalogSync, restored: bool) {
+async fn load_catalog(intake: &Intake, restored: bool) {
     let mut wait = std::time::Duration::from_secs(1);
-    while sync.reload().await.is_err() {
+    while intake.reread().await.is_err() {
         if restored {
             info!("Working by the last good configuration of the run before");
         } else {

@@ -29,6 +29,7 @@ use crate::{
     catalog::{CatalogSync, Keeper},
     config::{Config, ConfigError},
     hook, http,
+    intake::Intake,
     model::Build,
     shutdown::Shutdown,
     sqlite::{self, Database},
@@ -46,6 +47,7 @@ struct Inner {
     shutdown: Shutdown,
     catalog: Arc<Keeper>,
     sync: Arc<CatalogSync>,
+    intake: Arc<Intake>,
     bus: Bus,
     database: Database,
     hook: Arc<ArcSwap<hook::Config>>,
@@ -109,7 +111,7 @@ impl Service {
             warn!("`{key}` is set, and has no effect in this version");
         }
         let assemble::Parts { lock, routes, catalog, sync, hook, background } = parts;
-        let (bus, database) = (routes.bus.clone(), routes.database.clone());
+        let (bus, database, intake) = (routes.bus.clone(), routes.database.clone(), Arc::clone(&routes.intake));
         let (leaving, served) = (shutdown.clone(), http::routes(routes));
         shutdown.spawn(async move { http::serve(listener, served, leaving).await });
         background.start();
@@ -120,6 +122,7 @@ impl Service {
                 shutdown,
                 catalog,
                 sync,
+                intake,
                 bus,
                 database,
                 hook,
@@ -178,7 +181,7 @@ impl Service {
             (Err(error), _) | (_, Err(error)) => error!("The configuration stays as it was: {error}"),
         }
         // The failure is in the log already.
-        let _ = self.inner.sync.reload().await;
+        let _ = self.inner.intake.reread().await;
     }
 
     /// Claims nothing more, finishes what runs, then leaves.
