@@ -12,6 +12,7 @@
 mod assemble;
 mod branch_file;
 mod entry;
+mod impact;
 mod keeper;
 mod layout;
 mod parse;
@@ -25,6 +26,7 @@ mod snapshot;
 mod source;
 mod sync;
 
+pub use impact::{Change, Impact};
 pub use keeper::{Applied, Keeper};
 pub use plan::Planned;
 pub use policy::{Grant, Policy};
@@ -34,4 +36,4 @@ pub use render::render;
 pub use schema::schema;
 pub use snapshot::{Catalog, Lookup, Watched};
 pub use source::{SourceFile, UnreadableDirectory};
-pub use sync::{CatalogSync, Location, SyncError};
+pub use sync::{CatalogSync, Location, Proposed, SyncError};

@@ -9,6 +9,7 @@ use std::{
 use super::{
     assemble,
     entry::{self, Entry},
+    impact::Impact,
     layout::ENDINGS,
     plan::{Planned, judged, plan},
     policy::Policy,
@@ -191,6 +192,14 @@ impl Catalog {
         let mut catalog = Self::read(tree.files, policy);
         catalog.problems.extend(tree.warnings);
         Ok(catalog)
+    }
+
+    /// What a working tree on disk would change if it were this catalog's next tree.
+    pub fn impact_of_directory(&self, directory: &Path) -> Result<Impact, UnreadableDirectory> {
+        let tree = read_directory(directory)?;
+        let mut impact = self.impact_of(tree.files);
+        impact.problems.extend(tree.warnings);
+        Ok(impact)
     }
 }
 

@@ -10,10 +10,10 @@ use thiserror::Error;
 use tokio::sync::{Semaphore, watch};
 use tracing::{error, info, warn};
 
-use super::{Keeper, Reading, SourceFile};
+use super::{Impact, Keeper, Reading, SourceFile};
 use crate::{
     git::{GitError, Mirrors, SkipReason, Tree, TreeLimits},
-    model::{Branch, Push, Repository, Timestamp},
+    model::{Branch, CommitId, Push, Repository, Timestamp},
     sqlite::{self, Database},
     store,
 };
@@ -25,6 +25,15 @@ pub struct Location {
     pub repository: Repository,
     /// Its branch; none means its default branch.
     pub branch: Option<Branch>,
+}
+
+/// A tree that is not in force, and may come to be.
+#[derive(Debug, Clone)]
+pub enum Proposed {
+    /// On another branch of the configuration repository.
+    Branch(Branch),
+    /// By the pull request of this number.
+    Pull(u64),
 }
 
 /// Why the catalog could not be brought up to date.
@@ -119,6 +128,26 @@ impl CatalogSync {
         Ok(Reading { commit, branch, applied, repositories, recipes, skipped })
     }
 
+    /// What a proposed tree would change. Nothing of it takes effect.
+    pub async fn preview(&self, proposed: &Proposed, commit: &CommitId) -> Result<(CommitId, Impact), SyncError> {
+        let repository = &self.location.repository;
+        let tree = match proposed {
+            Proposed::Branch(branch) => self.mirrors.read_tree(repository, Some(branch), LIMITS).await?,
+            Proposed::Pull(number) => self.mirrors.read_proposal(repository, *number, commit, LIMITS).await?,
+        };
+        let files = tree.files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
+        let catalog = self.keeper.current();
+        // Parsing five thousand files takes its time.
+        let impact = tokio::task::spawn_blocking(move || catalog.impact_of(files)).await;
+        Ok((tree.commit, impact.map_err(|_| GitError::Abandoned)?))
+    }
+
+    /// Whether a branch is the one the catalog is read from.
+    pub fn is_own_branch(&self, branch: &Branch) -> bool {
+        let own = self.loaded.borrow().as_ref().and_then(|loaded| loaded.branch.clone());
+        own.is_none_or(|own| branch.as_str() == own)
+    }
+
     /// Whether the branch stands elsewhere than what is in force, asked over the network.
     pub async fn is_behind(&self) -> Result<bool, SyncError> {
         let loaded = self.loaded.borrow().clone();
@@ -130,9 +159,8 @@ impl CatalogSync {
 
     /// Whether a push is one of the catalog itself.
     pub fn concerns(&self, push: &Push) -> bool {
-        let branch = self.loaded.borrow().as_ref().and_then(|loaded| loaded.branch.clone());
         push.repository == self.location.repository
-            && push.git_ref.branch().is_some_and(|pushed| branch.is_none_or(|branch| pushed.as_str() == branch))
+            && push.git_ref.branch().is_some_and(|branch| self.is_own_branch(branch))
     }
 
     /// Ends when a catalog is in force.

@@ -11,6 +11,7 @@ mod folder;
 mod generate;
 mod interrupt;
 mod once;
+mod plan;
 mod serve;
 mod show;
 mod terminal;
@@ -44,6 +45,8 @@ enum Command {
     Serve(ConfigArgs),
     /// Look for mistakes in a configuration repository's working tree.
     Check(check::Args),
+    /// Show what a configuration repository's working tree would change.
+    Plan(plan::Args),
     /// Print the JSON Schema of a branch file, for editors.
     Schema,
     /// Build once, here and now: log on the terminal, artifact in a folder.
@@ -93,6 +96,7 @@ pub fn run() -> ExitCode {
     let ended = match cli.command {
         Command::Serve(args) => serve::run(&args, format),
         Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Schema => generate::schema(),
         Command::Build(args) => build::run(args, format),
         Command::Demo(args) => demo::run(&args, format),

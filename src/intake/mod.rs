@@ -11,6 +11,7 @@ mod configuration;
 mod order;
 mod patrol;
 mod poll;
+mod preview;
 mod verdict;
 
 use std::{sync::Arc, time::Duration};
@@ -26,7 +27,7 @@ pub use self::{
 use crate::{
     catalog::{CatalogSync, Keeper, Lookup},
     git::Mirrors,
-    hook::{self, Event, Headers, Received},
+    hook::{self, Event, Headers, Proposal, Received},
     lifecycle::{Accepted, Lifecycle, NewBuild},
     logs::Logs,
     metrics::Metrics,
@@ -116,6 +117,12 @@ impl Intake {
                 line.git_ref = ignored.git_ref;
                 self.ignore(line, None, ignored.reason).await
             }
+            Event::Proposal(proposal) => {
+                line.repository = Some(proposal.repository.to_string());
+                line.git_ref = Some(format!("refs/pull/{}/head", proposal.number));
+                line.after = Some(proposal.commit.to_string());
+                self.proposal(line, proposal).await
+            }
             Event::Push(push) => {
                 line.repository = Some(push.repository.to_string());
                 line.git_ref = Some(push.git_ref.to_string());
@@ -125,9 +132,17 @@ impl Intake {
         }
     }
 
+    /// At the very first start the catalog is on its way; forges wait ten seconds for an answer.
+    async fn has_catalog(&self) -> bool {
+        tokio::time::timeout(Duration::from_secs(8), self.sync.loaded()).await.is_ok()
+    }
+
+    async fn proposal(&self, line: Delivery, proposal: Proposal) -> Answer {
+        if self.has_catalog().await { self.propose(line, proposal).await } else { Answer::Refused(Refusal::NoCatalog) }
+    }
+
     async fn push(&self, line: Delivery, push: Push) -> Answer {
-        // At the very first start the catalog is on its way; forges wait ten seconds for an answer.
-        if tokio::time::timeout(Duration::from_secs(8), self.sync.loaded()).await.is_err() {
+        if !self.has_catalog().await {
             return Answer::Refused(Refusal::NoCatalog);
         }
         let Some(commit) = push.commit.clone() else {
@@ -139,7 +154,12 @@ impl Intake {
         }
         let wanted = match self.wanted(&push.repository, &push.git_ref) {
             Ok(wanted) => wanted,
-            Err(reason) => return self.ignore(line, None, reason).await,
+            Err(reason) => {
+                return match self.proposed_by(&push) {
+                    Some(proposed) => self.preview(line, push, commit, proposed).await,
+                    None => self.ignore(line, None, reason).await,
+                };
+            }
         };
         self.accept(line, push, commit, wanted).await
     }

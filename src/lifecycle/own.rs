@@ -9,7 +9,7 @@ use super::{
     changed,
 };
 use crate::{
-    model::{BuildId, CommitId, Delivery, Ending, Outcome, Push, Recipe, Timestamp, Tip, Verdict},
+    model::{BuildId, CommitId, Delivery, Ending, Push, Recipe, Timestamp, Tip, Verdict},
     sqlite::{Error, Tx},
     store::{
         builds, deliveries,
@@ -81,9 +81,7 @@ fn ended_so(tx: &Tx, row: PushRow, recipe: &Recipe, ending: &Ending) -> Result<b
     for id in builds::ids_of_push(tx, row)?.into_iter().rev() {
         let Some((_, build)) = builds::find(tx, id)? else { continue };
         if build.recipe.script == recipe.script {
-            let same = |last: &Ending| {
-                last.outcome == ending.outcome && (ending.outcome == Outcome::Success || last.message == ending.message)
-            };
+            let same = |last: &Ending| last.outcome == ending.outcome && last.message == ending.message;
             return Ok(build.ending().is_some_and(same));
         }
     }

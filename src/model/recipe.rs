@@ -43,6 +43,8 @@ pub struct Recipe {
 pub enum Task {
     /// A push to the configuration repository is read and put in force.
     Configuration,
+    /// What a change of the configuration repository would come to is found out.
+    Preview,
 }
 
 impl Recipe {
@@ -50,6 +52,7 @@ impl Recipe {
     pub fn of_service(task: Task) -> Self {
         let word = match task {
             Task::Configuration => "configuration",
+            Task::Preview => "preview",
         };
         Self {
             script: RelativePath::word(word),

@@ -335,7 +335,7 @@ impl State {
     /// As GitHub does: events replace all, and a configuration without its secret loses it.
     fn mend(&mut self, repository: &str, id: &str, body: &Value) -> Made {
         let hooks = self.hooks.entry(repository.to_owned()).or_default();
-        let Some(hook) = hooks.iter_mut().find(|hook| hook["id"].to_string() == id) else {
+        let Some(hook) = hooks.iter_mut().find(|hook| hook["id"] == id.parse::<u64>().unwrap()) else {
             return Made { code: 404, body: json!({"message": "Not Found"}), ..Made::default() };
         };
         for (key, value) in body.as_object().unwrap() {
