@@ -10,7 +10,7 @@
 //!        runner: source ─▶ container ─▶ artifact ─▶ publish
 //!          │ console, stages                           │ outcome
 //!          ▼                                           ▼
-//!         bus ─▶ board ─▶ viewers                  lifecycle: finished ─▶ store ─▶ history, logs
+//!         events ─▶ board ─▶ bus ─▶ relay ─▶ viewers  lifecycle: finished ─▶ store ─▶ history, logs
 //! ```
 //!
 //! Modules stand in the order of that flow. Each has a rank and imports only lower ranks

@@ -68,7 +68,7 @@ fn messages(catalog: &Catalog) -> Vec<String> {
 fn a_recipe_has_the_services_defaults_filled_in() {
     let catalog = catalog(vec![file("acme/tool/main.yaml", GOOD), file("README.md", "# Hello")]);
     let recipe = only_recipe(&catalog, "acme/tool", "refs/heads/main");
-    assert_eq!((recipe.archives.as_str(), recipe.baseimage.as_str()), ("/target", "ubuntu:16.04"));
+    assert_eq!((recipe.archives.as_str(), &*recipe.baseimage.to_string()), ("/target", "ubuntu:16.04"));
     assert_eq!((recipe.limits.timeout.to_string(), recipe.limits.memory.to_string()), ("45m".into(), "4g".into()));
     assert_eq!((recipe.network, recipe.tag), (Network::Bridge, None));
 }

@@ -42,7 +42,7 @@ const IMAGE: &str = "autobuilder/apt:latest";
 async fn packages_are_installed_and_programs_compiled_in_the_default_profile() {
     World::test(async |world| {
         let mut job = world.job(SCRIPT);
-        job.build.recipe.baseimage = IMAGE.to_owned();
+        job.build.recipe.baseimage = IMAGE.into();
         job.build.recipe.limits.memory = "1g".parse().unwrap();
         let end = world.run(&job).await;
         assert!(matches!(end, End::Published(_)), "{end:?}\n{}", world.log(&job));

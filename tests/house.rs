@@ -55,15 +55,16 @@ const STRANGERS: [(&str, &[&str]); 6] = [
 ];
 
 /// Where alone a foreign crate may be named.
-const DOORS: [(&str, &[&str]); 18] = [
+const DOORS: [(&str, &[&str]); 19] = [
     ("warp", &["http/"]),
-    ("hyper", &["http/"]),
-    ("hyper_util", &["http/"]),
+    ("hyper", &["http/", "git/web/"]),
+    ("hyper_util", &["http/", "git/web/"]),
     ("bollard", &["runner/engine"]),
     ("git2", &["git/", "git.rs"]),
     ("octocrab", &["github/", "github.rs"]),
     ("rusqlite", &["sqlite/", "sqlite.rs", "store/", "queue/", "queue.rs"]),
     ("rustls", &["tls.rs"]),
+    ("reqwest", &["git/web/", "github/", "publish/zero_hub"]),
     ("redis", &["bus/", "queue/"]),
     ("serde_yaml", &["catalog/"]),
     ("annotate_snippets", &["catalog/"]),

@@ -102,7 +102,7 @@ async fn a_missing_script_shell_or_image_is_the_recipes_fault() {
         assert!(error.to_string().contains("`none.sh` at commit 0123456789"), "{error}");
 
         let mut job = world.job("true");
-        job.build.recipe.baseimage = world.image_without_shell().await;
+        job.build.recipe.baseimage = world.image_without_shell().await.as_str().into();
         let error = failure(world.run(&job).await);
         assert_eq!((error.cause(), error.outcome()), (Cause::BaseImage, Outcome::Failure), "{error}");
 

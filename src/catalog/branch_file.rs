@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use schemars::JsonSchema;
 
-use super::{problem::Place, schema};
+use super::{parse::compile, problem::Place, schema};
 use crate::model::{AbsoluteDir, ByteSize, Format, HumanDuration, Network, RelativePath, Variables};
 
 /// One `.yaml` file of the configuration repository, checked.
@@ -48,14 +48,25 @@ impl Places {
 
 /// A regular expression over whole names of refs.
 #[derive(Debug, Clone)]
-pub(super) struct Pattern {
+pub struct Pattern {
     pub(super) text: String,
-    pub(super) regex: regex::bytes::Regex,
+    regex: regex::bytes::Regex,
 }
 
 impl Pattern {
+    /// Compiles it; the error says in half a sentence why that cannot be done.
+    pub fn new(text: &str) -> Result<Self, String> {
+        Ok(Self { text: text.to_owned(), regex: compile(text)? })
+    }
+
     pub(super) fn matches(&self, name: &str) -> bool {
         self.regex.is_match(name.as_bytes())
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
     }
 }
 

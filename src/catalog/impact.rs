@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fmt::Write, sync::Arc};
 
 use super::{Catalog, Planned, Problem, Severity, SourceFile, Watched, assemble, reading::mistakes, render};
-use crate::model::{ArtifactName, GitRef, Recipe};
+use crate::model::{ArtifactName, GitRef, Product, Recipe};
 
 /// The difference between what is in force and what would be.
 #[derive(Debug, Clone, Default)]
@@ -150,15 +150,16 @@ fn link(watched: &Watched<'_>, recipe: &Recipe) -> Option<String> {
     }
     let git_ref = GitRef::Branch(watched.label.parse().ok()?);
     let (tag, file) = (recipe.tag.as_deref(), recipe.artifact.file_name());
-    ArtifactName::link_of(recipe.format, watched.repository, tag, &git_ref, file).ok()
+    let Product::File(format) = recipe.product else { return None };
+    ArtifactName::link_of(format, watched.repository, tag, &git_ref, file).ok()
 }
 
 fn properties(recipe: &Recipe) -> Vec<(&'static str, String)> {
     let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(" ") };
     vec![
-        ("base image", recipe.baseimage.clone()),
+        ("base image", recipe.baseimage.to_string()),
         ("artifact", format!("{}/{}", recipe.archives, recipe.artifact)),
-        ("format", format!("{:?}", recipe.format).to_ascii_lowercase()),
+        ("format", recipe.product.as_str().to_owned()),
         ("tag", recipe.tag.clone().unwrap_or_else(|| "none".to_owned())),
         ("timeout", recipe.limits.timeout.to_string()),
         ("memory", recipe.limits.memory.to_string()),

@@ -5,10 +5,13 @@
 //!   (git)   where     what     links     beside       in force              policy
 //! ```
 //!
+//! Beside the files there are the operator's pipelines, which make kernels; a push is planned from both.
+//!
 //! Every mistake is collected as a [`Problem`] with its place, and hurts its own branch alone: the
 //! [`Keeper`] leaves the last good version of a file in force. `docs/catalog.md` is the guide for
 //! those who write the files.
 
+mod arguments;
 mod assemble;
 mod branch_file;
 mod entry;
@@ -16,6 +19,7 @@ mod impact;
 mod keeper;
 mod layout;
 mod parse;
+mod pipeline;
 mod plan;
 mod policy;
 mod problem;
@@ -26,8 +30,11 @@ mod snapshot;
 mod source;
 mod sync;
 
+pub use arguments::{Arguments, UnknownPlace};
+pub use branch_file::Pattern;
 pub use impact::{Change, Impact};
 pub use keeper::{Applied, Keeper};
+pub use pipeline::Pipeline;
 pub use plan::Planned;
 pub use policy::{Grant, Policy};
 pub use problem::{Place, Problem, Severity};

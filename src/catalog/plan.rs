@@ -1,6 +1,6 @@
 //! A script and the policy become a recipe, or a refusal that names what was asked for.
 
-use crate::model::{AbsoluteDir, GitRef, Limits, Recipe, Repository};
+use crate::model::{AbsoluteDir, Base, GitRef, Limits, Product, Recipe, Repository, ScriptAt};
 
 use super::{
     branch_file::{Script, Section},
@@ -55,11 +55,13 @@ fn recipe(script: &Script, policy: &Policy) -> Recipe {
     let defaults = policy.limits;
     Recipe {
         script: script.name.clone(),
+        script_at: ScriptAt::Checkout,
+        arguments: Vec::new(),
         artifact: section.artifact,
         archives: section.archives.unwrap_or_else(AbsoluteDir::target),
-        baseimage: section.baseimage.unwrap_or_else(|| policy.default_baseimage.clone()),
+        baseimage: Base::Image(section.baseimage.unwrap_or_else(|| policy.default_baseimage.clone())),
         tag: section.tag,
-        format: section.format,
+        product: Product::File(section.format),
         environment: section.env,
         limits: Limits {
             timeout: section.timeout.unwrap_or(defaults.timeout),

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::pipeline::Pipeline;
 use crate::model::{Branch, ByteSize, GitRef, HumanDuration, Limits, Network, Repository};
 
 /// The operator's defaults, which are also ceilings, and the exceptions from them.
@@ -17,6 +18,9 @@ pub struct Policy {
     pub limits: Limits,
     /// Who may have more.
     pub grants: Vec<Grant>,
+    /// What is built beside the configuration repository's files.
+    #[serde(skip)]
+    pub pipelines: Vec<Pipeline>,
 }
 
 /// More than the defaults, for one repository or one branch of it.
@@ -47,7 +51,12 @@ pub struct Grant {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { default_baseimage: "ubuntu:16.04".into(), limits: Limits::default(), grants: Vec::new() }
+        Self {
+            default_baseimage: "ubuntu:16.04".into(),
+            limits: Limits::default(),
+            grants: Vec::new(),
+            pipelines: Vec::new(),
+        }
     }
 }
 

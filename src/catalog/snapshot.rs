@@ -11,6 +11,7 @@ use super::{
     entry::{self, Entry},
     impact::Impact,
     layout::ENDINGS,
+    pipeline::Pipeline,
     plan::{Planned, judged, plan},
     policy::Policy,
     problem::{Problem, Severity},
@@ -98,9 +99,23 @@ impl Catalog {
         self.revision.as_deref()
     }
 
-    /// Which scripts a push of this ref runs. An exact file wins over patterns; of several patterns that match, the
-    /// first by path.
+    /// What a push of this ref builds: the scripts of its file, and the pipelines.
     pub fn lookup(&self, repository: &Repository, git_ref: &GitRef) -> Lookup {
+        let pipelines = self.policy.pipelines_for(repository, git_ref);
+        match self.lookup_file(repository, git_ref) {
+            Lookup::Recipes(planned) => Lookup::Recipes(planned.into_iter().chain(pipelines).collect()),
+            without if pipelines.is_empty() => without,
+            _ => Lookup::Recipes(pipelines),
+        }
+    }
+
+    /// The operator's pipelines.
+    pub fn pipelines(&self) -> &[Pipeline] {
+        &self.policy.pipelines
+    }
+
+    /// An exact file wins over patterns; of several patterns that match, the first by path.
+    fn lookup_file(&self, repository: &Repository, git_ref: &GitRef) -> Lookup {
         if let Some(found) = self.exact(repository, git_ref) {
             return found;
         }
@@ -112,9 +127,11 @@ impl Catalog {
         }
     }
 
-    /// Whether any file is about the repository.
+    /// Whether any file, or pipeline, is about the repository.
     pub fn tracks_repository(&self, repository: &Repository) -> bool {
-        self.about(repository).next().is_some() || below(&self.broken, repository)
+        self.about(repository).next().is_some()
+            || below(&self.broken, repository)
+            || self.policy.builds_kernels_of(repository)
     }
 
     /// Whether a file asks for the repository to be polled, hook or not.
@@ -122,12 +139,14 @@ impl Catalog {
         self.about(repository).any(|entry| entry.file.poll)
     }
 
-    /// Every repository that files are about, and others that the same path may name instead.
+    /// Every repository that files or pipelines are about, and others that the same path may name instead.
     pub fn repositories(&self) -> impl Iterator<Item = (Repository, Vec<Repository>)> {
-        self.entries.values().filter_map(|entry| {
+        let of_files = self.entries.values().filter_map(|entry| {
             let mut readings = entry.splits.iter().map(|(repository, _)| repository.clone());
             Some((readings.next()?, readings.collect()))
-        })
+        });
+        let of_pipelines = self.policy.pipelines.iter().map(|pipeline| (pipeline.repository.clone(), Vec::new()));
+        of_files.chain(of_pipelines)
     }
 
     /// Every active file, by path.

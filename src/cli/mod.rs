@@ -10,8 +10,10 @@ mod demo;
 mod folder;
 mod generate;
 mod interrupt;
+mod limits;
 mod once;
 mod plan;
+mod relay;
 mod serve;
 mod show;
 mod terminal;
@@ -43,6 +45,8 @@ enum LogFormat {
 enum Command {
     /// Run the service.
     Serve(ConfigArgs),
+    /// Run only the websocket relay, fed by Redis.
+    Relay(ConfigArgs),
     /// Look for mistakes in a configuration repository's working tree.
     Check(check::Args),
     /// Show what a configuration repository's working tree would change.
@@ -95,6 +99,7 @@ pub fn run() -> ExitCode {
     };
     let ended = match cli.command {
         Command::Serve(args) => serve::run(&args, format),
+        Command::Relay(args) => relay::run(&args, format),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Schema => generate::schema(),

@@ -6,9 +6,11 @@
 
 mod forge;
 mod overlay;
+mod pipeline;
 mod secret;
 mod sections;
 mod show;
+mod zero_hub;
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +25,8 @@ pub use self::{
     overlay::Source,
     secret::{Secret, Secrets},
     sections::{
-        Binary, Build, Catalog, Docker, Github, Grant, Hub, HubKind, Kernel, Poll, Redis, Relay, Server, Store, Webhook,
+        Binary, Build, Catalog, Docker, Github, Grant, Hub, HubKind, Kernel, Pipeline, Poll, Redis, Relay, Server,
+        Store, Webhook,
     },
 };
 use crate::model::Repository;
@@ -132,11 +135,13 @@ impl Config {
             return invalid("`build.parallel` is 0, so nothing would ever be built: set it to at least 1");
         }
         if self.hub.kind == HubKind::ZeroHub {
-            return invalid("`hub.kind = \"zero-hub\"` is not supported by this version: use \"directory\"");
+            zero_hub::check(&self.hub)?;
         }
+        self.check_relay()?;
         if !self.github.clone_url.contains("{repository}") {
             return invalid("`github.clone_url` must contain `{repository}`");
         }
+        self.pipelines()?;
         self.forge()?;
         self.catalog
             .repository
@@ -144,33 +149,18 @@ impl Config {
             .map_err(|problem| ConfigError::Invalid(format!("`catalog.repository`: {problem}")))
     }
 
-    /// Keys that are not at their default, although this version does nothing with them.
-    pub fn without_effect(&self) -> Vec<&'static str> {
-        let mut plain = Self::default();
-        // Without a working directory there would be no `self` either.
-        let _ = plain.resolve_directories();
-        let table = |config: &Self| toml::Table::try_from(config).unwrap_or_default();
-        let (own, plain) = (table(self), table(&plain));
-        let value = |table: &toml::Table, name: &str| {
-            let (section, key) = name.split_once('.')?;
-            table.get(section)?.get(key).cloned()
-        };
-        LATER.into_iter().filter(|name| value(&own, name) != value(&plain, name)).collect()
+    /// What the relay needs, and pages that are told of it.
+    pub fn check_relay(&self) -> Result<(), ConfigError> {
+        let url = &self.relay.public_url;
+        let known = ["ws://", "wss://", "http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
+        // It becomes part of a header and of a page.
+        let plain = url.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/?=&%[]".contains(c));
+        if url.is_empty() || (known && plain) {
+            return Ok(());
+        }
+        Err(ConfigError::Invalid(format!("`relay.public_url`: `{url}` is not an address like wss://live.example")))
     }
 }
-
-/// What later versions use. `README.md` says the same to people.
-const LATER: [&str; 9] = [
-    "hub.refresh_url",
-    "hub.url",
-    "hub.user",
-    "kernel.directory",
-    "kernel.pipeline",
-    "kernel.prefix",
-    "redis.url",
-    "relay.listen",
-    "relay.public_url",
-];
 
 #[cfg(test)]
 mod tests;

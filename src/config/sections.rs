@@ -2,16 +2,12 @@
 //!
 //! `config.sample.toml` explains each key to the operator; a test holds the two together.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    net::SocketAddr,
-    path::PathBuf,
-};
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Secret, Secrets};
-use crate::model::{ByteSize, HumanDuration, Network, Variables};
+use crate::model::{Boot, ByteSize, HumanDuration, Network, PipelineKind, Variables};
 
 macro_rules! section {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr),* $(,)? }) => {
@@ -194,8 +190,46 @@ section!(
         directory: PathBuf = PathBuf::from("data/kernels"),
         /// The beginning of every kernel's name.
         prefix: String = "zero-os".to_owned(),
+        /// Branches whose base image serves a branch that has none.
+        fallback: Vec<String> = vec!["master".to_owned(), "main".to_owned()],
         /// What is built how.
-        pipeline: Vec<BTreeMap<String, toml::Value>> = Vec::new(),
+        pipeline: Vec<Pipeline> = Vec::new(),
+    }
+);
+
+section!(
+    /// How one repository's kernels are built.
+    Pipeline {
+        /// Which repository.
+        repository: String = String::new(),
+        /// Whether it makes a base image or stands on one.
+        kind: Option<PipelineKind> = None,
+        /// For a kernel: whose base image it is built on.
+        base: String = String::new(),
+        /// For an initramfs: the image it is built in; empty means `build.default_baseimage`.
+        baseimage: String = String::new(),
+        /// The script, in the checkout; with a leading `/`, in the base image.
+        script: String = String::new(),
+        /// What it is called with.
+        arguments: Option<Vec<String>> = None,
+        /// What it leaves in `/target`.
+        artifact: String = "vmlinuz.efi".to_owned(),
+        /// Patterns of the branches that are built.
+        branches: Vec<String> = vec![".*".to_owned()],
+        /// Patterns of the tags that are built.
+        tags: Vec<String> = Vec::new(),
+        /// Longest build.
+        timeout: Option<HumanDuration> = None,
+        /// Memory of a build.
+        memory: Option<ByteSize> = None,
+        /// Linux capabilities.
+        capabilities: Vec<String> = Vec::new(),
+        /// More environment.
+        environment: Variables = Variables::default(),
+        /// Names of secrets that a grant has for the repository.
+        secrets: Vec<String> = Vec::new(),
+        /// How a kernel proves that it boots.
+        boot: Boot = Boot::default(),
     }
 );
 
@@ -211,7 +245,7 @@ section!(
     /// The bus between service and relay.
     Redis {
         /// Its address; empty means in process.
-        url: String = String::new(),
+        url: Secret = Secret::default(),
     }
 );
 

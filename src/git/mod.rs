@@ -6,6 +6,7 @@
 //!
 //! libgit2 blocks and knows no timeout without `unsafe`. So every call runs on a blocking thread under a
 //! tokio timeout; a thread that hangs is abandoned: it can no longer change a ref, and the mirror stays usable.
+//! What it waits for over the network is in our hands: it reaches forges only through a gateway of ours (`web/`).
 //! Options are never parsed from names, nothing runs a program, and no hook or template is ever copied.
 
 mod address;

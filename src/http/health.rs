@@ -21,6 +21,9 @@ pub struct Health {
     pub engine: Option<String>,
     /// The directory shared with containers: none if both see the same.
     pub tmp_directory: Option<String>,
+    /// The hub, if it is elsewhere: none if it takes artifacts. While it does not they wait, and the
+    /// service is ready all the same.
+    pub hub: Option<String>,
     /// Whether builds are taken up again and the service works as it should.
     pub started: bool,
 }
@@ -38,6 +41,8 @@ async fn ready(parts: Shared) -> Answer {
     let health = parts.health.borrow().clone();
     let store = parts.database.read(crate::store::history::board).await.err().map(|error| error.to_string());
     let catalog = parts.sync.is_loaded();
+    // Told, and no reason to be taken out of service: builds do not need it.
+    let bus = parts.link.as_ref().and_then(|link| link.borrow().trouble().map(str::to_owned));
     let well =
         store.is_none() && health.engine.is_none() && health.tmp_directory.is_none() && health.started && catalog;
     let body = json!({
@@ -45,7 +50,9 @@ async fn ready(parts: Shared) -> Answer {
         "store": store,
         "engine": health.engine,
         "tmp_directory": health.tmp_directory,
+        "hub": health.hub,
         "catalog": if catalog { None } else { Some(unread(&parts)) },
+        "bus": bus,
         "started": health.started,
     });
     let code = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -1,7 +1,7 @@
 //! The only place where a build changes its state.
 //!
 //! Every change goes the same way: first into the store, in one transaction with all that belongs to
-//! it and with what the forge is to be told of it, and only then to the bus, for screens. So a screen
+//! it and with what the forge is to be told of it, and only then an event, for screens. So a screen
 //! never shows what a crash could take back, and a finished build never changes again.
 
 mod accept;
@@ -28,7 +28,7 @@ pub use self::{
     waiting::{Queue, Waiting},
 };
 use crate::{
-    bus::Bus,
+    bus::Events,
     metrics::Metrics,
     model::{Build, BuildId},
     report::Outbox,
@@ -44,30 +44,39 @@ pub struct NotKept(#[from] pub sqlite::Error);
 /// Accepts, hands out, and settles builds.
 pub struct Lifecycle {
     database: Database,
-    bus: Bus,
+    events: Events,
     metrics: Metrics,
     outbox: Outbox,
     /// Rung when a build may have become claimable.
     bell: Notify,
-    /// How to end each build that is in a worker's hands.
-    running: Mutex<HashMap<BuildId, CancellationToken>>,
+    /// How to reach each build that is in a worker's hands.
+    running: Mutex<HashMap<BuildId, Handle>>,
+}
+
+/// How to reach a running build.
+#[derive(Clone, Default)]
+struct Handle {
+    /// Told when somebody wants it ended.
+    cancel: CancellationToken,
+    /// Rung when somebody wants it to wait no longer.
+    hurry: Arc<Notify>,
 }
 
 impl Lifecycle {
-    /// A lifecycle on this store, telling this bus, and the forge by this outbox.
-    pub fn new(database: Database, bus: Bus, metrics: Metrics, outbox: Outbox) -> Self {
-        Self { database, bus, metrics, outbox, bell: Notify::new(), running: Mutex::default() }
+    /// A lifecycle on this store, telling these events, and the forge by this outbox.
+    pub fn new(database: Database, events: Events, metrics: Metrics, outbox: Outbox) -> Self {
+        Self { database, events, metrics, outbox, bell: Notify::new(), running: Mutex::default() }
     }
 
     /// Tells screens, and whoever tells the forge, about builds that have changed in the store.
     fn announce(&self, builds: Vec<Build>) {
         for build in builds {
-            self.bus.build_changed(Arc::new(build));
+            self.events.build_changed(Arc::new(build));
         }
         self.outbox.ring();
     }
 
-    fn token(&self, id: BuildId) -> CancellationToken {
+    fn handle(&self, id: BuildId) -> Handle {
         let mut running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         running.entry(id).or_default().clone()
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{CommitId, GitRef, Repository};
+use super::{CommitId, GitRef, Kernel, PipelineKind, Repository};
 
 /// How an artifact is published.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -81,6 +81,29 @@ impl ArtifactName {
         if name.versioned.len() > LONGEST { Err(NameTooLong(name.versioned)) } else { Ok(name) }
     }
 
+    /// The names of a kernel, as boot services know them since 0-autobuilder. A full build is `generic`;
+    /// one on a base image names its repository, and its link stands for the branch.
+    pub fn of_kernel(
+        kernel: &Kernel,
+        repository: &Repository,
+        git_ref: &GitRef,
+        commit: &CommitId,
+    ) -> Result<Self, NameTooLong> {
+        let stem = format!("{}-{}", kernel.prefix, git_ref.name()).replace('/', "-");
+        let (file, link) = match kernel.kind {
+            PipelineKind::Initramfs => (format!("{stem}-generic"), format!("{stem}-generic")),
+            PipelineKind::Kernel => (format!("{stem}-{}", repository.name()), stem),
+        };
+        let name = Self { versioned: format!("{file}-{}.efi", commit.short()), link: format!("{link}.efi") };
+        if name.versioned.len() > LONGEST { Err(NameTooLong(name.versioned)) } else { Ok(name) }
+    }
+
+    /// The names under which a kernel's archive goes to a hub.
+    pub fn flist_of_kernel(&self) -> Self {
+        let renamed = |name: &str| format!("{}.flist", name.strip_suffix(".efi").unwrap_or(name));
+        Self { versioned: renamed(&self.versioned), link: renamed(&self.link) }
+    }
+
     /// The link alone, which no commit changes: to find recipes that would fight over one name.
     pub fn link_of(
         format: Format,
@@ -135,6 +158,27 @@ mod tests {
         assert_eq!(name.versioned, "acme-tool-special-feature-x-0123456789.flist");
         assert_eq!(name.link, "acme-tool-special-feature-x.flist");
         assert_eq!(name.upload(), "acme-tool-special-feature-x-0123456789.tar.gz");
+    }
+
+    #[test]
+    fn a_kernel_is_named_as_boot_services_know_it() {
+        let name = |kind| {
+            let kernel = Kernel { kind, prefix: "zero-os".into(), boot: crate::model::Boot::default() };
+            let commit = "0123456789abcdef0123456789abcdef01234567".parse().unwrap();
+            let (repository, git_ref) = ("acme/0-fs".parse().unwrap(), "refs/heads/feature/x".parse().unwrap());
+            ArtifactName::of_kernel(&kernel, &repository, &git_ref, &commit).unwrap()
+        };
+        let full = name(PipelineKind::Initramfs);
+        assert_eq!(full.versioned, "zero-os-feature-x-generic-0123456789.efi");
+        assert_eq!(full.link, "zero-os-feature-x-generic.efi");
+        let quick = name(PipelineKind::Kernel);
+        assert_eq!(quick.versioned, "zero-os-feature-x-0-fs-0123456789.efi");
+        assert_eq!(quick.link, "zero-os-feature-x.efi");
+        let flist = quick.flist_of_kernel();
+        assert_eq!(
+            (&*flist.versioned, &*flist.link),
+            ("zero-os-feature-x-0-fs-0123456789.flist", "zero-os-feature-x.flist")
+        );
     }
 
     #[test]

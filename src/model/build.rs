@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    ArtifactName, BuildId, CommitId, Ending, GitRef, NameTooLong, Push, Recipe, Repository, Timestamp, ending::keyword,
+    ArtifactName, BuildId, CommitId, Ending, GitRef, NameTooLong, Product, Push, Recipe, Repository, Timestamp,
+    ending::keyword,
 };
 
 /// Everything known about a build.
@@ -53,6 +54,8 @@ pub enum BuildState {
     Running {
         /// What the worker is doing.
         stage: Stage,
+        /// What keeps it from going on, if something outside does.
+        delay: Option<String>,
     },
     /// Terminal: a finished build never changes again.
     Finished(Ending),
@@ -69,7 +72,7 @@ pub enum Stage {
     Initializing,
     /// The script runs.
     Building,
-    /// The container becomes a base image (pipelines only).
+    /// The kernel is booted, and the container becomes a base image (pipelines only).
     Committing,
     /// The artifact is taken, verified and published.
     Uploading,
@@ -97,9 +100,14 @@ impl Build {
 
     /// The names its artifact gets.
     pub fn artifact_name(&self) -> Result<ArtifactName, NameTooLong> {
-        let recipe = &self.recipe;
-        let (tag, file) = (recipe.tag.as_deref(), recipe.artifact.file_name());
-        ArtifactName::new(recipe.format, self.repository(), tag, self.git_ref(), &self.commit, file)
+        let (recipe, repository, git_ref) = (&self.recipe, self.repository(), self.git_ref());
+        match &recipe.product {
+            Product::Kernel(kernel) => ArtifactName::of_kernel(kernel, repository, git_ref, &self.commit),
+            Product::File(format) => {
+                let (tag, file) = (recipe.tag.as_deref(), recipe.artifact.file_name());
+                ArtifactName::new(*format, repository, tag, git_ref, &self.commit, file)
+            }
+        }
     }
 
     /// How it ended, if it did.

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::{Author, Build, BuildId, BuildState, Cause, CommitId, CommitInfo, Format, Outcome, Repository, Timestamp};
+use super::{Author, Build, BuildId, BuildState, Cause, CommitId, CommitInfo, Outcome, Repository, Timestamp};
 
 /// The newest commits of a push that are shown.
 const MOST_COMMITS: usize = 20;
@@ -30,9 +30,11 @@ pub struct BuildDocument<'a> {
     commit: &'a CommitId,
     script: &'a str,
     tag: Option<&'a str>,
-    format: Format,
-    baseimage: &'a str,
+    format: &'static str,
+    baseimage: String,
     baseimage_digest: Option<&'a str>,
+    author: Option<&'a Author>,
+    message: &'a str,
     commits: Vec<CommitDocument<'a>>,
     queued: Timestamp,
     started: Option<Timestamp>,
@@ -80,9 +82,11 @@ impl<'a> BuildDocument<'a> {
             commit: &build.commit,
             script: build.recipe.script.as_str(),
             tag: build.recipe.tag.as_deref(),
-            format: build.recipe.format,
-            baseimage: &build.recipe.baseimage,
+            format: build.recipe.product.as_str(),
+            baseimage: build.recipe.baseimage.to_string(),
             baseimage_digest: build.baseimage_digest.as_deref(),
+            author: build.push.author.as_ref().or_else(|| Some(&build.push.commits.last()?.author)),
+            message: cut(&build.push.message),
             commits: commits(build),
             queued: build.queued,
             started: build.started,
@@ -105,17 +109,18 @@ impl<'a> BuildDocument<'a> {
 fn status(state: &BuildState) -> &'static str {
     match state {
         BuildState::Queued { .. } => "queued",
-        BuildState::Running { stage } => stage.as_str(),
+        BuildState::Running { stage, .. } => stage.as_str(),
         BuildState::Finished(ending) if ending.outcome == Outcome::Success => "success",
         BuildState::Finished(_) => "error",
     }
 }
 
-/// Why it ended badly, or what went wrong with the attempt before the one it waits for.
+/// Why it ended badly, what keeps it from going on, or what went wrong with the attempt before the one
+/// it waits for.
 fn error(state: &BuildState) -> Option<&str> {
     match state {
         BuildState::Queued { reason, .. } => reason.as_deref(),
-        BuildState::Running { .. } => None,
+        BuildState::Running { delay, .. } => delay.as_deref(),
         BuildState::Finished(ending) if ending.outcome == Outcome::Success => None,
         BuildState::Finished(ending) => Some(&ending.message),
     }
@@ -183,7 +188,7 @@ mod tests {
     #[test]
     fn status_is_the_stage_and_then_one_of_two_words() {
         let mut build = example::build("acme/tool", "refs/heads/main");
-        build.state = BuildState::Running { stage: Stage::Uploading };
+        build.state = BuildState::Running { stage: Stage::Uploading, delay: None };
         assert_eq!(document(&build)["status"], "uploading");
         build.state = ended(Outcome::Cancelled, Cause::Cancelled, "cancelled by a person");
         let value = document(&build);
@@ -214,6 +219,10 @@ mod tests {
         let value = document(&example::build("acme/tool", "refs/heads/main"));
         assert_eq!(value["commits"][0]["id"], value["commit"]);
         assert_eq!(value["commits"][0]["author"]["name"], "Ada");
+        assert_eq!(
+            (&value["author"], &value["message"]),
+            (&value["commits"][0]["author"], &value["commits"][0]["message"])
+        );
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Author, Build, BuildId, BuildState, ByteSize, Format, HumanDuration, Limits, Network, Push, Recipe, Timestamp, Tip,
-    Variables,
+    Author, Build, BuildId, BuildState, ByteSize, Format, HumanDuration, Limits, Network, Product, Push, Recipe,
+    ScriptAt, Timestamp, Tip, Variables,
 };
 
 /// A waiting build of a repository and a ref.
@@ -45,11 +45,13 @@ fn push(repository: &str, git_ref: &str) -> Push {
 fn recipe() -> Recipe {
     Recipe {
         script: "build.sh".parse().unwrap(),
+        script_at: ScriptAt::Checkout,
+        arguments: Vec::new(),
         artifact: "result.tar.gz".parse().unwrap(),
         archives: "/target".parse().unwrap(),
         baseimage: "ubuntu:24.04".into(),
         tag: None,
-        format: Format::Flist,
+        product: Product::File(Format::Flist),
         environment: Variables::default(),
         limits: Limits {
             timeout: HumanDuration(Duration::from_secs(3600)),

@@ -1,28 +1,34 @@
-//! One buildscript of one branch file, with all defaults filled in.
+//! One buildscript of one branch file, or one pipeline of the operator's, with all defaults filled in.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AbsoluteDir, ByteSize, Format, HumanDuration, RelativePath, Variables};
+use super::{AbsoluteDir, BaseOf, ByteSize, Format, HumanDuration, Kernel, RelativePath, Variables};
 
 /// What a build does, fixed at the moment the push is accepted: a later change of the
 /// configuration repository never changes a build that is already accepted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
-    /// The script, below the checkout.
+    /// The script.
     pub script: RelativePath,
+    /// Below which directory it lies.
+    #[serde(default)]
+    pub script_at: ScriptAt,
+    /// What the script is called with.
+    #[serde(default)]
+    pub arguments: Vec<String>,
     /// The file the script leaves, below `archives`.
     pub artifact: RelativePath,
     /// Where in the container the script leaves it.
     pub archives: AbsoluteDir,
     /// The image the container is made from.
-    pub baseimage: String,
+    pub baseimage: Base,
     /// An extra part of the artifact's name.
     pub tag: Option<String>,
-    /// How the artifact is published.
-    pub format: Format,
+    /// What the artifact is, and so how it is published.
+    pub product: Product,
     /// More environment for the script.
     pub environment: Variables,
     /// What the build may use.
@@ -56,11 +62,13 @@ impl Recipe {
         };
         Self {
             script: RelativePath::word(word),
+            script_at: ScriptAt::Checkout,
+            arguments: Vec::new(),
             artifact: RelativePath::word(word),
             archives: AbsoluteDir::target(),
-            baseimage: String::new(),
+            baseimage: Base::Image(String::new()),
             tag: None,
-            format: Format::default(),
+            product: Product::File(Format::default()),
             environment: Variables::default(),
             limits: Limits::default(),
             capabilities: Vec::new(),
@@ -71,8 +79,39 @@ impl Recipe {
 
     /// Whether it is the service's own. The recipe of a script always has an image.
     pub fn is_of_service(&self) -> bool {
-        self.baseimage.is_empty()
+        matches!(&self.baseimage, Base::Image(name) if name.is_empty())
     }
+}
+
+/// Where a script lies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScriptAt {
+    /// In the checkout of the commit.
+    #[default]
+    Checkout,
+    /// In the image: what a base image brings is older than the commit, and may build it.
+    Image,
+}
+
+/// The image a container is made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Base {
+    /// One that has a name, here or in a registry.
+    Image(String),
+    /// The one that another repository's pipeline made of the branch that fits.
+    Of(BaseOf),
+}
+
+/// What an artifact is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Product {
+    /// A file for the hub.
+    File(Format),
+    /// A kernel, for a boot service and for the hub.
+    Kernel(Kernel),
 }
 
 /// What one build may use.
@@ -104,6 +143,40 @@ pub enum Network {
     None,
     /// The host's own network. Only by grant.
     Host,
+}
+
+impl fmt::Display for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image(name) => f.write_str(name),
+            Self::Of(base) => base.repository.fmt(f),
+        }
+    }
+}
+
+impl From<&str> for Base {
+    fn from(image: &str) -> Self {
+        Self::Image(image.to_owned())
+    }
+}
+
+impl Product {
+    /// The word for it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::File(Format::Flist) => "flist",
+            Self::File(Format::Binary) => "binary",
+            Self::Kernel(_) => "kernel",
+        }
+    }
+
+    /// What a pipeline says of it, if it is a kernel.
+    pub const fn kernel(&self) -> Option<&Kernel> {
+        match self {
+            Self::File(_) => None,
+            Self::Kernel(kernel) => Some(kernel),
+        }
+    }
 }
 
 impl Default for Limits {

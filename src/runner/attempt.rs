@@ -12,11 +12,12 @@ use super::{
     engine::{Bind, ContainerSpec, ContainerState, EngineError, Image, Purpose},
     environment::environment,
     error::RunError,
-    seams::{Journal, Progress, Publisher, Source},
+    kernel,
+    seams::{Handed, Journal, Progress, Publisher, Source},
     supervise::Running,
     workspace::Workspace,
 };
-use crate::model::{AbsoluteDir, Artifact, BuildId, Network, Stage, Timestamp};
+use crate::model::{AbsoluteDir, Base, BuildId, Network, ScriptAt, Stage, Timestamp};
 
 /// How long to wait before an engine that is away is asked again.
 const AWAY: Duration = Duration::from_secs(1);
@@ -36,8 +37,8 @@ impl<E: Into<RunError>> From<E> for Stop {
 }
 
 pub(super) struct Attempt<'a, S, P, J> {
-    runner: &'a Runner<S, P, J>,
-    job: &'a Job,
+    pub(super) runner: &'a Runner<S, P, J>,
+    pub(super) job: &'a Job,
     signals: &'a Signals,
     workspace: Workspace,
 }
@@ -54,7 +55,7 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
     }
 
     /// From nothing to a published artifact.
-    pub(super) async fn run(&self) -> Result<Artifact, Stop> {
+    pub(super) async fn run(&self) -> Result<Handed, Stop> {
         self.note(Progress::Stage(Stage::Creating));
         self.make_workspace()?;
         let container = self.prepare().await?;
@@ -64,7 +65,7 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
     }
 
     /// From what an earlier process left to a published artifact.
-    pub(super) async fn adopt(&self, stage: Stage) -> Result<Artifact, Stop> {
+    pub(super) async fn adopt(&self, stage: Stage) -> Result<Handed, Stop> {
         match self.find_container().await? {
             Some(state) if state.started => {
                 let running = self.take_up(state).await?;
@@ -79,11 +80,15 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
         }
     }
 
-    async fn finish(&self, running: Running) -> Result<Artifact, Stop> {
+    async fn finish(&self, running: Running) -> Result<Handed, Stop> {
         self.note(Progress::Stage(Stage::Building));
+        let container = running.container.clone();
         running.supervise(&self.runner.engine, &self.job.build.recipe, self.signals).await?;
-        self.note(Progress::Stage(Stage::Uploading));
         let collected = self.collect().await?;
+        if kernel::becomes_base(self.job.build.recipe.product.kernel()) {
+            self.commit(&container).await?;
+        }
+        self.note(Progress::Stage(Stage::Uploading));
         let published = self.runner.publisher.publish(&self.job.build, collected).await;
         published.map_err(|fault| RunError::Publish(fault).into())
     }
@@ -119,6 +124,9 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
     async fn source(&self) -> Result<(), Stop> {
         let build = &self.job.build;
         self.runner.source.prepare(build, &self.workspace.source()).await.map_err(RunError::Source)?;
+        if build.recipe.script_at == ScriptAt::Image {
+            return Ok(());
+        }
         let (workspace, script) = (self.workspace.clone(), build.recipe.script.clone());
         let found = spawn_blocking(move || workspace.make_executable(&script)).await;
         found.map_err(|error| self.disk(error.into()))?.map_err(|_| RunError::MissingScript {
@@ -130,7 +138,10 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
 
     async fn image(&self) -> Result<Image, Stop> {
         let progress = |progress| self.note(Progress::Pull(progress));
-        let image = self.runner.engine.image(&self.job.build.recipe.baseimage, progress).await?;
+        let image = match &self.job.build.recipe.baseimage {
+            Base::Image(name) => self.runner.engine.image(name, progress).await?,
+            Base::Of(base) => self.base(base).await?,
+        };
         self.note(Progress::Image(image.digest.clone()));
         Ok(image)
     }
@@ -158,8 +169,22 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
         if [checkout.as_str(), console::MOUNT].contains(&archives) {
             return Err(RunError::Archives(archives.to_owned()).into());
         }
+        let own_checkout = kernel::becomes_base(build.recipe.product.kernel());
+        let mut environment = environment(self.job, &config.host, &config.environment);
+        let mut beginning = String::new();
+        let mut source = Bind::writable(self.workspace.source(), checkout.as_str());
+        if own_checkout {
+            kernel::write_environment(&self.workspace.console(), &std::mem::take(&mut environment))
+                .map_err(|source| self.disk(source))?;
+            beginning = kernel::beginning();
+            source = Bind::read_only(self.workspace.source(), kernel::CHECKOUT);
+        }
+        let script = match build.recipe.script_at {
+            ScriptAt::Checkout => format!("{checkout}/{}", build.recipe.script),
+            ScriptAt::Image => format!("/{}", build.recipe.script),
+        };
         let mut binds = vec![
-            Bind::writable(self.workspace.source(), checkout.as_str()),
+            source,
             Bind::writable(self.workspace.target(), archives),
             Bind::writable(self.workspace.console(), console::MOUNT),
         ];
@@ -173,9 +198,9 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
             name: container_name(&config.container_prefix, build.id, build.attempt),
             purpose: Purpose::Build(build.id, build.attempt),
             image: image.id,
-            command: console::command(&format!("{checkout}/{}", build.recipe.script)),
+            command: console::command(&beginning, &script, &build.recipe.arguments),
             working_directory: checkout.to_string(),
-            environment: environment(self.job, &config.host, &config.environment),
+            environment,
             binds,
             limits: build.recipe.limits,
             capabilities: build.recipe.capabilities.clone(),
@@ -236,7 +261,7 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
     }
 
     /// Does `work` unless the build is cancelled or the service leaves before it is done.
-    async fn unless_stopped<T>(&self, work: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
+    pub(super) async fn unless_stopped<T>(&self, work: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
         select! {
             biased;
             () = self.signals.cancel.cancelled() => Err(RunError::Cancelled.into()),
@@ -252,19 +277,19 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
                 RunError::HiddenDirectory { path: self.workspace.path().to_owned() }
             }
             EngineError::Refused { message, .. } if message.contains("/bin/sh") => {
-                RunError::NoShell(self.job.build.recipe.baseimage.clone())
+                RunError::NoShell(self.job.build.recipe.baseimage.to_string())
             }
             EngineError::Refused { status: 400, message, .. } => RunError::Refused(message.clone()),
             _ => RunError::Engine(error),
         }
     }
 
-    fn disk(&self, source: std::io::Error) -> RunError {
+    pub(super) fn disk(&self, source: std::io::Error) -> RunError {
         let path: PathBuf = self.workspace.path().to_owned();
         RunError::Disk { path, source }
     }
 
-    fn note(&self, progress: Progress) {
+    pub(super) fn note(&self, progress: Progress) {
         self.runner.journal.note(self.job.build.id, progress);
     }
 }

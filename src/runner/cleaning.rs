@@ -16,14 +16,14 @@ use super::{
     seams::{Journal, Publisher, Source},
     workspace::Workspace,
 };
-use crate::model::{BuildId, ByteSize, HumanDuration, Limits};
+use crate::model::{Base, BuildId, ByteSize, HumanDuration, Limits};
 
 impl<S: Source, P: Publisher, J: Journal> Runner<S, P, J> {
     /// Removes what an attempt left, in the background. To be called when its end is written down.
     pub fn clean(self: &std::sync::Arc<Self>, job: &Job) {
         let (runner, id, attempt) = (std::sync::Arc::clone(self), job.build.id, job.build.attempt);
-        let image = job.build.recipe.baseimage.clone();
-        self.cleaning.spawn(async move { runner.remove(id, attempt, &image).await });
+        let base = job.build.recipe.baseimage.clone();
+        self.cleaning.spawn(async move { runner.remove(id, attempt, &base).await });
     }
 
     /// Waits until everything that [`Self::clean`] began is done.
@@ -60,19 +60,19 @@ impl<S: Source, P: Publisher, J: Journal> Runner<S, P, J> {
         self.engine.remove_networks().await
     }
 
-    pub(super) async fn remove(&self, build: BuildId, attempt: u32, image: &str) {
+    pub(super) async fn remove(&self, build: BuildId, attempt: u32, base: &Base) {
         let name = container_name(&self.config.container_prefix, build, attempt);
         if let Err(error) = self.engine.remove(&name).await {
             warn!(build.id = %build, "The container `{name}` stays until the next start: {error}");
         }
-        self.remove_workspace(self.workspaces.of(build, attempt), Some(image)).await;
+        self.remove_workspace(self.workspaces.of(build, attempt), Some(base)).await;
     }
 
-    async fn remove_workspace(&self, workspace: Workspace, image: Option<&str>) {
+    async fn remove_workspace(&self, workspace: Workspace, base: Option<&Base>) {
         let Err(error) = remove(workspace.clone()).await else { return };
         // Left by root in the container, and this service is not root: only a container can remove it.
-        let emptied = match image {
-            Some(image) => empty(&self.engine, image, workspace.path()).await,
+        let emptied = match base {
+            Some(base) => self.empty(base, workspace.path()).await,
             None => Ok(()),
         };
         if let Err(again) = emptied {
@@ -82,16 +82,23 @@ impl<S: Source, P: Publisher, J: Journal> Runner<S, P, J> {
             warn!("`{}` stays until the next start: {error}", workspace.path().display());
         }
     }
+
+    /// Empties a directory as root in a container.
+    async fn empty(&self, base: &Base, directory: &Path) -> Result<(), EngineError> {
+        let image = match base {
+            Base::Image(name) => Some(name.clone()),
+            Base::Of(of) => self.engine.bases(Some(&of.repository)).await?.pop().map(|image| image.id),
+        };
+        let script = format!("cd {} || exit 1; chmod -R u+rwX .; rm -rf ./* ./.[!.]*", console::MOUNT);
+        match image {
+            Some(image) => run(&self.engine, &image, directory, &script).await.map(drop),
+            None => Ok(()),
+        }
+    }
 }
 
 async fn remove(workspace: Workspace) -> std::io::Result<()> {
     tokio::task::spawn_blocking(move || workspace.remove()).await.map_err(std::io::Error::other)?
-}
-
-/// Empties a directory as root in a container.
-pub(super) async fn empty(engine: &Engine, image: &str, directory: &Path) -> Result<(), EngineError> {
-    let script = format!("cd {} || exit 1; chmod -R u+rwX .; rm -rf ./* ./.[!.]*", console::MOUNT);
-    run(engine, image, directory, &script).await.map(drop)
 }
 
 /// Runs a line of shell as root in a container that sees `directory` at `/.autobuilder` and nothing

@@ -53,6 +53,9 @@ pub enum RunError {
     /// There is no base image.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// No base image of another pipeline fits.
+    #[error("{0}")]
+    NoBase(String),
     /// Every script is started by a shell.
     #[error("the base image `{0}` has no `/bin/sh` to start a script with")]
     NoShell(String),
@@ -116,7 +119,7 @@ impl RunError {
             Self::LogLimit(_) => Cause::LogLimit,
             Self::MissingScript { .. } => Cause::MissingScript,
             Self::Artifact(error) => error.cause(),
-            Self::Image(ImageError::Unknown { .. }) | Self::NoShell(_) => Cause::BaseImage,
+            Self::Image(ImageError::Unknown { .. }) | Self::NoBase(_) | Self::NoShell(_) => Cause::BaseImage,
             Self::Image(ImageError::Pull { .. }) => Cause::Pull,
             Self::Mount(_) => Cause::Source,
             Self::Archives(_) => Cause::BadArtifact,

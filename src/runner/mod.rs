@@ -3,9 +3,10 @@
 //! One task owns one attempt from its claim to its end, so no lock guards a build. `attempt` reads as
 //! the stages of a build; `supervise` stays with the script while it runs; `exit` judges how it ended.
 //! `engine` is the only door to the container engine, `console` the way of the output, `collect` the
-//! careful hand that takes the artifact. Git and the hub are behind the traits of `seams`.
+//! careful hand that takes the artifact, `kernel` what only pipelines do. Git and the hub are behind the traits of `seams`.
 
 mod attempt;
+mod base;
 mod cleaning;
 mod clock;
 mod collect;
@@ -14,6 +15,7 @@ mod engine;
 mod environment;
 mod error;
 mod exit;
+mod kernel;
 mod probe;
 mod seams;
 mod supervise;
@@ -31,10 +33,10 @@ use attempt::{Attempt, Stop};
 use workspace::Workspaces;
 
 pub use collect::{CollectError, Collected};
-pub use engine::{Bind, Engine, EngineError, Image, ImageError, Owned, PullProgress};
+pub use engine::{BaseImage, Bind, Engine, EngineError, Image, ImageError, Origin, Owned, PullProgress};
 pub use error::RunError;
 pub use probe::ProbeError;
-pub use seams::{Fault, Journal, Progress, Publisher, Source};
+pub use seams::{Fault, Handed, Journal, Progress, Publisher, Source};
 
 /// How builds are run.
 #[derive(Debug, Clone)]
@@ -76,6 +78,8 @@ pub struct Signals {
 pub enum End {
     /// The artifact is published.
     Published(Artifact),
+    /// The artifact is safe with the publisher, who goes on with it: nothing of the attempt is needed.
+    Kept,
     /// There is no artifact.
     Failed(RunError),
     /// The service left before the end: nothing is decided, [`Runner::adopt`] goes on.
@@ -134,9 +138,10 @@ impl<S: Source, P: Publisher, J: Journal> Runner<S, P, J> {
     }
 }
 
-fn end(result: Result<Artifact, Stop>) -> End {
+fn end(result: Result<Handed, Stop>) -> End {
     match result {
-        Ok(artifact) => End::Published(artifact),
+        Ok(Handed::Published(artifact)) => End::Published(artifact),
+        Ok(Handed::Kept) => End::Kept,
         Err(Stop::Failed(error)) => End::Failed(error),
         Err(Stop::Left) => End::Detached,
     }

@@ -99,7 +99,7 @@ fn judge(exit: Exit, copied: &Copied, console: &Console, recipe: &Recipe) -> Res
         _ if exit.from_outside => Err(RunError::Killed { code }),
         0 => Ok(()),
         // The engine's init process found no shell; a shell would have said what it did not find.
-        126 | 127 if copied.silent && !console.script_began() => Err(RunError::NoShell(recipe.baseimage.clone())),
+        126 | 127 if copied.silent && !console.script_began() => Err(RunError::NoShell(recipe.baseimage.to_string())),
         _ => Err(RunError::ExitCode { script: recipe.script.clone(), code }),
     }
 }

@@ -11,9 +11,9 @@ use tracing::warn;
 
 use crate::{
     git::{Checkout, GitError, MirrorUse, Mirrors},
-    model::{Artifact, Build, BuildId, Cause, Outcome},
-    publish::{self, DirectoryHub, LinkOrder, PublishError},
-    runner::{Bind, Collected, Fault, Publisher, Source},
+    model::{Build, BuildId, Cause, Format, Outcome, Product},
+    publish::{self, Hub, LinkOrder, PublishError, Taken},
+    runner::{Bind, Collected, Fault, Handed, Publisher, Source},
 };
 
 /// Where a mirror's objects are mounted in a container.
@@ -115,36 +115,36 @@ fn sentence(error: &dyn Error) -> String {
     text
 }
 
-/// Artifacts to the embedded hub.
+/// Artifacts to the hub, or to the place where they wait for it.
 pub struct HubPublisher {
-    hub: DirectoryHub,
+    hub: Hub,
 }
 
 impl HubPublisher {
-    pub(super) fn new(hub: DirectoryHub) -> Self {
+    pub(super) fn new(hub: Hub) -> Self {
         Self { hub }
     }
 }
 
 impl Publisher for HubPublisher {
-    async fn publish(&self, build: &Build, collected: Collected) -> Result<Artifact, Fault> {
+    async fn publish(&self, build: &Build, collected: Collected) -> Result<Handed, Fault> {
         let name = build.artifact_name().map_err(|error| Fault {
             cause: Cause::Publish,
             outcome: Outcome::Failure,
             retryable: false,
             message: error.to_string(),
         })?;
-        let order = LinkOrder {
-            repository: build.repository().clone(),
-            git_ref: build.git_ref().clone(),
-            position: build.position,
-            build: build.id,
-        };
+        let order = order(build);
         let Collected { file, size, sha256 } = collected;
-        let (hub, format) = (self.hub.clone(), build.recipe.format);
-        let publish = move || hub.publish(publish::Collected { file, size, sha256 }, &name, format, &order);
-        match tokio::task::spawn_blocking(publish).await {
-            Ok(Ok(published)) => Ok(published.artifact),
+        let hub = self.hub.clone();
+        let format = match build.recipe.product {
+            Product::File(format) => format,
+            Product::Kernel(_) => Format::Binary,
+        };
+        let take = move || hub.take(publish::Collected { file, size, sha256 }, &name, format, &order);
+        match tokio::task::spawn_blocking(take).await {
+            Ok(Ok(Taken::Published(published))) => Ok(Handed::Published(published.artifact)),
+            Ok(Ok(Taken::Kept)) => Ok(Handed::Kept),
             Ok(Err(error)) => Err(unpublished(&error)),
             Err(error) => Err(Fault {
                 cause: Cause::Publish,
@@ -156,10 +156,24 @@ impl Publisher for HubPublisher {
     }
 }
 
-fn unpublished(error: &PublishError) -> Fault {
+/// Whose link a build's artifact moves, and how far.
+pub(super) fn order(build: &Build) -> LinkOrder {
+    LinkOrder {
+        repository: build.repository().clone(),
+        git_ref: build.git_ref().clone(),
+        position: build.position,
+        build: build.id,
+    }
+}
+
+pub(super) fn unpublished(error: &PublishError) -> Fault {
     let theirs = error.is_recipes_fault();
     Fault {
-        cause: if error.is_disk_full() { Cause::Disk } else { Cause::Publish },
+        cause: match error {
+            PublishError::Archive(_) => Cause::BadArtifact,
+            _ if error.is_disk_full() => Cause::Disk,
+            _ => Cause::Publish,
+        },
         outcome: if theirs { Outcome::Failure } else { Outcome::Error },
         retryable: !theirs,
         message: format!("the artifact could not be published: {}", sentence(error)),

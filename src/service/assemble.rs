@@ -6,9 +6,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::{StartError, hooks, pictures, policy, worker};
+use super::{StartError, hooks, hub, pictures, policy, relay, worker};
 use crate::{
-    bus::{Bus, Subscription},
+    bus::{Bus, Events, Subscription},
     catalog::{CatalogSync, Keeper, Location},
     config::Config,
     git::{self, Mirrors},
@@ -16,10 +16,9 @@ use crate::{
     http::{self, Health},
     intake::{Intake, Patrol, Rounds},
     lifecycle::Lifecycle,
-    live::{self, Board},
+    live::{self, Board, Relay},
     logs::Logs,
     metrics::Metrics,
-    publish::{self, DirectoryHub},
     report::{Courier, HookTroubles, Outbox},
     runner::Engine,
     shutdown::Shutdown,
@@ -44,6 +43,7 @@ pub(super) struct Background {
     logs: Logs,
     news: Subscription,
     board: Board,
+    relay: Relay,
     intake: Arc<Intake>,
     restored: bool,
     courier: Option<Courier>,
@@ -63,7 +63,11 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
     let logs_directory = directory.join("logs");
     let logs =
         Logs::new(&logs_directory).map_err(|source| StartError::Directory { path: logs_directory.clone(), source })?;
-    let (bus, metrics, board) = (Bus::new(), Metrics::new(), Board::new());
+    let (events, metrics) = (Events::new(), Metrics::new());
+    let (here, elsewhere) = (Bus::embedded(), relay::redis(config)?);
+    let link = elsewhere.as_ref().map(Bus::link);
+    let board = Board::new([here.clone()].into_iter().chain(elsewhere).collect());
+    let relay = Relay::within(here.subscribe(), link.clone());
     let (outbox, courier) = match config.forge()? {
         Some(github) => {
             let outbox = Outbox::open(config.github.status_context.trim_matches('/').to_owned());
@@ -75,20 +79,17 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
     if courier.is_none() && config.github.token.get().is_some() {
         info!("The forge gets no commit statuses: `github.api_url` names another than `github.clone_url`");
     }
-    let lifecycle = Arc::new(Lifecycle::new(database.clone(), bus.clone(), metrics.clone(), outbox));
+    let lifecycle = Arc::new(Lifecycle::new(database.clone(), events.clone(), metrics.clone(), outbox));
     let mirrors = Mirrors::new(git::Config {
         clone_url: config.github.clone_url.clone(),
         token: config.github.token.get().cloned(),
         ..git::Config::new(directory.join("mirrors"))
     })?;
-    let keeper = Arc::new(Keeper::new(policy::policy(config)?));
+    let keeper = Arc::new(Keeper::new(policy::whole_policy(config)?));
     let location = Location { repository, branch: branch(config)? };
     let sync = Arc::new(CatalogSync::new(location, mirrors.clone(), database.clone(), Arc::clone(&keeper)));
     let restored = sync.restore().await?;
-    let hub = DirectoryHub::open(&publish::Config {
-        directory: config.hub.directory.clone(),
-        binary_directory: binaries(config),
-    })?;
+    let hub = hub::open(config)?;
     let engine = Engine::new(host(config), &instance)?;
     let (health, healthy) = watch::channel(Health::default());
     let hook = Arc::new(ArcSwap::from_pointee(policy::hook(config)));
@@ -111,7 +112,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
     });
     let patrol = Patrol::new(Arc::clone(&intake), Rounds { interval: config.poll.interval.0, all: config.poll.all });
     let public_url = public_url(config);
-    let tools = worker::Tools { engine, mirrors, hub: hub.clone(), logs: logs.clone(), bus: bus.clone() };
+    let tools = worker::Tools { engine, mirrors, hub: hub.clone(), logs: logs.clone(), events: events.clone() };
     let shop = worker::Shop::new(config, &instance, tools, Arc::clone(&lifecycle), metrics.clone(), health, shutdown);
     let routes = http::Parts {
         intake,
@@ -121,7 +122,11 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         catalog: Arc::clone(&keeper),
         sync: Arc::clone(&sync),
         board: board.clone(),
-        bus: bus.clone(),
+        relay: relay.clone(),
+        origins: relay::origins(config),
+        relay_url: relay::url(config).filter(|_| link.is_some()),
+        link,
+        events: events.clone(),
         hub,
         metrics,
         hook_troubles,
@@ -131,11 +136,23 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         places: config.build.parallel,
     };
     // Before the first reader comes: an empty board would say that nothing waits.
-    let news = bus.subscribe();
+    let news = events.subscribe();
     board.seed(pictures::read(database.clone(), logs.clone()).await?);
-    let (shutdown, intake) = (shutdown.clone(), Arc::clone(&routes.intake));
-    let background =
-        Background { shutdown, database, logs, news, board, intake, restored, courier, hooks, patrol, shop };
+    let intake = Arc::clone(&routes.intake);
+    let background = Background {
+        shutdown: shutdown.clone(),
+        database,
+        logs,
+        news,
+        board,
+        relay,
+        intake,
+        restored,
+        courier,
+        hooks,
+        patrol,
+        shop,
+    };
     Ok(Parts { lock, routes, catalog: keeper, sync, hook, background })
 }
 
@@ -153,11 +170,6 @@ fn branch(config: &Config) -> Result<Option<crate::model::Branch>, StartError> {
     Ok(Some(parsed))
 }
 
-fn binaries(config: &Config) -> Option<std::path::PathBuf> {
-    let directory = &config.binary.directory;
-    (!directory.as_os_str().is_empty()).then(|| directory.clone())
-}
-
 fn host(config: &Config) -> Option<&str> {
     (!config.docker.host.is_empty()).then_some(config.docker.host.as_str())
 }
@@ -173,10 +185,12 @@ pub fn public_url(config: &Config) -> String {
 impl Background {
     /// Starts everything that goes on behind the listener.
     pub(super) fn start(self) {
-        let Self { shutdown, database, logs, news, board, intake, restored, courier, hooks, patrol, shop } = self;
+        let Self { shutdown, database, logs, news, board, relay, intake, restored, courier, hooks, patrol, shop } =
+            self;
         let feed =
             live::follow(board, news, move || pictures::take(database.clone(), logs.clone()), shutdown.leave_token());
         shutdown.spawn(feed);
+        shutdown.spawn(relay.run(shutdown.leave_token()));
         let early = shutdown.clone();
         shutdown.spawn(async move {
             tokio::select! {

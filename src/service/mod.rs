@@ -5,10 +5,14 @@
 
 mod adapters;
 mod assemble;
+mod diary;
 mod hooks;
+mod hub;
 mod journal;
 mod pictures;
 mod policy;
+mod porter;
+mod relay;
 mod watched;
 mod worker;
 
@@ -23,9 +27,10 @@ pub use self::{
     adapters::{GitSource, HubPublisher, Uses},
     assemble::public_url,
     policy::{policy, secrets},
+    relay::{RelayError, RelayProcess},
 };
 use crate::{
-    bus::Bus,
+    bus::Events,
     catalog::{CatalogSync, Keeper},
     config::{Config, ConfigError},
     hook, http,
@@ -48,7 +53,7 @@ struct Inner {
     catalog: Arc<Keeper>,
     sync: Arc<CatalogSync>,
     intake: Arc<Intake>,
-    bus: Bus,
+    events: Events,
     database: Database,
     hook: Arc<ArcSwap<hook::Config>>,
     config: ArcSwap<Config>,
@@ -93,6 +98,9 @@ pub enum StartError {
     /// The clone address makes no sense.
     #[error(transparent)]
     Git(#[from] crate::git::GitError),
+    /// The address of Redis makes no sense.
+    #[error(transparent)]
+    Bus(#[from] crate::bus::NotAnAddress),
     /// The artifacts' directory cannot be used.
     #[error(transparent)]
     Publish(#[from] crate::publish::PublishError),
@@ -107,11 +115,8 @@ impl Service {
         let listener =
             TcpListener::bind(listen).await.map_err(|source| StartError::Listen { address: listen, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address: listen, source })?;
-        for key in config.without_effect() {
-            warn!("`{key}` is set, and has no effect in this version");
-        }
         let assemble::Parts { lock, routes, catalog, sync, hook, background } = parts;
-        let (bus, database, intake) = (routes.bus.clone(), routes.database.clone(), Arc::clone(&routes.intake));
+        let (events, database, intake) = (routes.events.clone(), routes.database.clone(), Arc::clone(&routes.intake));
         let (leaving, served) = (shutdown.clone(), http::routes(routes));
         shutdown.spawn(async move { http::serve(listener, served, leaving).await });
         background.start();
@@ -123,7 +128,7 @@ impl Service {
                 catalog,
                 sync,
                 intake,
-                bus,
+                events,
                 database,
                 hook,
                 config: ArcSwap::from_pointee(config),
@@ -149,7 +154,7 @@ impl Service {
 
     /// Waits until the newest build of a branch has ended, and says how.
     pub async fn until_ended(&self, repository: &str, name: &str) -> Result<String, sqlite::Error> {
-        let mut news = self.inner.bus.subscribe();
+        let mut news = self.inner.events.subscribe();
         loop {
             let (repository, name) = (repository.to_owned(), name.to_owned());
             let newest = self.inner.database.read(move |tx| store::history::newest(tx, &repository, Some(&name), None));
@@ -168,7 +173,7 @@ impl Service {
     /// Takes over what of a changed configuration can change in a running service, and reads the
     /// catalog again.
     pub async fn reload(&self, config: Config) {
-        match (config.check(), policy(&config)) {
+        match (config.check(), policy::whole_policy(&config)) {
             (Ok(_), Ok(policy)) => {
                 self.inner.hook.store(Arc::new(policy::hook(&config)));
                 self.inner.catalog.set_policy(policy);

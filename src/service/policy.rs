@@ -11,7 +11,13 @@ use crate::{
     model::{Branch, GitRef, Limits, Recipe, Repository},
 };
 
-/// The operator's defaults and exceptions, as the catalog applies them.
+/// All the operator says: defaults, exceptions, and pipelines.
+pub(super) fn whole_policy(config: &Config) -> Result<Policy, ConfigError> {
+    Ok(Policy { pipelines: config.pipelines()?, ..policy(config)? })
+}
+
+/// The operator's defaults and exceptions, as the catalog applies them. Without pipelines, which make
+/// base images, and so are only for a service.
 pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
     let build = &config.build;
     Ok(Policy {
@@ -25,6 +31,7 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
             log_limit: build.log_limit,
         },
         grants: config.grant.iter().map(grant).collect::<Result<_, _>>()?,
+        pipelines: Vec::new(),
     })
 }
 
@@ -76,7 +83,14 @@ pub fn secrets(
 /// Sections that changed and cannot change while the service runs.
 pub(super) fn needs_restart(before: &Config, after: &Config) -> Vec<String> {
     let live = ["webhook", "grant"];
-    let table = |config: &Config| toml::Table::try_from(config).unwrap_or_default();
+    let table = |config: &Config| {
+        let mut table = toml::Table::try_from(config).unwrap_or_default();
+        if let Some(toml::Value::Table(kernel)) = table.get_mut("kernel") {
+            // Part of each recipe, and so of the policy.
+            kernel.retain(|key, _| !["pipeline", "prefix", "fallback"].contains(&key));
+        }
+        table
+    };
     let (before, after) = (table(before), table(after));
     let changed = |name: &&String| !live.contains(&name.as_str()) && before.get(*name) != after.get(*name);
     after.keys().filter(changed).cloned().collect()

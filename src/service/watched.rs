@@ -19,7 +19,7 @@ pub(super) fn describe(catalog: &Catalog) -> String {
                 watched.repository.to_string(),
                 refs.clone(),
                 recipe.script.to_string(),
-                recipe.baseimage.clone(),
+                recipe.baseimage.to_string(),
                 artifact,
             ]);
         }

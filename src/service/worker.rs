@@ -3,7 +3,11 @@
 //! One task owns one build, from the claim to the moment its end is on the disk. The runner does the
 //! work, the lifecycle keeps the state; this file only joins the two.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::task::TaskTracker;
@@ -14,18 +18,19 @@ use super::{
     assemble::public_url,
     journal::LiveJournal,
     policy,
+    porter::Porter,
 };
 use crate::{
-    bus::Bus,
+    bus::Events,
     config::{Config, Grant},
     git::Mirrors,
     http::Health,
     lifecycle::{Claim, Lifecycle, NotKept},
     logs::Logs,
     metrics::Metrics,
-    model::{Build, BuildState, Cause, Ending, Stage},
-    publish::DirectoryHub,
-    runner::{self, End, Engine, Job, ProbeError, Runner, Signals},
+    model::{Build, BuildId, BuildState, Cause, Ending, Stage},
+    publish::Hub,
+    runner::{self, End, Engine, Job, Journal, ProbeError, Progress, Runner, Signals},
     shutdown::Shutdown,
 };
 
@@ -42,9 +47,9 @@ const MOST_PACKS: usize = 50;
 pub(super) struct Tools {
     pub(super) engine: Engine,
     pub(super) mirrors: Mirrors,
-    pub(super) hub: DirectoryHub,
+    pub(super) hub: Hub,
     pub(super) logs: Logs,
-    pub(super) bus: Bus,
+    pub(super) events: Events,
 }
 
 type ServiceRunner = Runner<GitSource, HubPublisher, Arc<LiveJournal>>;
@@ -54,6 +59,7 @@ type ServiceRunner = Runner<GitSource, HubPublisher, Arc<LiveJournal>>;
 pub(super) struct Shop {
     runner: Arc<ServiceRunner>,
     journal: Arc<LiveJournal>,
+    porter: Option<Porter>,
     lifecycle: Arc<Lifecycle>,
     logs: Logs,
     mirrors: Mirrors,
@@ -76,8 +82,8 @@ impl Shop {
         health: watch::Sender<Health>,
         shutdown: &Shutdown,
     ) -> Self {
-        let Tools { engine, mirrors, hub, logs, bus } = tools;
-        let journal = Arc::new(LiveJournal::new(Arc::clone(&lifecycle), bus, logs.clone(), metrics));
+        let Tools { engine, mirrors, hub, logs, events } = tools;
+        let journal = Arc::new(LiveJournal::new(Arc::clone(&lifecycle), events, logs.clone(), metrics));
         let uses = Uses::default();
         let settings = runner::Config {
             instance: instance.to_owned(),
@@ -88,11 +94,20 @@ impl Shop {
             environment: config.build.environment.clone(),
         };
         let source = GitSource::new(mirrors.clone(), uses.clone());
+        let porter = hub.zero().map(|hub| Porter {
+            hub: hub.clone(),
+            lifecycle: Arc::clone(&lifecycle),
+            journal: Arc::clone(&journal),
+            logs: logs.clone(),
+            health: health.clone(),
+            shutdown: shutdown.clone(),
+        });
         let publisher = HubPublisher::new(hub);
         let runner = Runner::new(settings, engine, logs.clone(), source, publisher, Arc::clone(&journal));
         Self {
             runner: Arc::new(runner),
             journal,
+            porter,
             lifecycle,
             logs,
             mirrors,
@@ -111,6 +126,9 @@ impl Shop {
         let shutdown = self.shutdown.clone();
         let pulse = self.clone();
         shutdown.spawn(async move { pulse.watch_engine().await });
+        if let Some(porter) = self.porter.clone() {
+            shutdown.spawn(async move { porter.introduce().await });
+        }
         shutdown.spawn(async move {
             tokio::select! {
                 () = self.work() => {}
@@ -121,8 +139,9 @@ impl Shop {
     }
 
     async fn work(&self) {
+        let on_their_way = self.send_waiting().await;
         self.engine_there().await;
-        if let Err(failure) = self.take_up().await {
+        if let Err(failure) = self.take_up(&on_their_way).await {
             error!("Interrupted builds could not be taken up: {failure}");
             return;
         }
@@ -158,16 +177,46 @@ impl Shop {
         }
     }
 
+    /// Goes on with the builds whose artifact is safe and waits for the hub; the engine is not needed.
+    async fn send_waiting(&self) -> HashSet<BuildId> {
+        let Some(porter) = &self.porter else { return HashSet::new() };
+        let mut interrupted = self.lifecycle.interrupted().await.unwrap_or_else(|failure| {
+            error!("Artifacts that wait for the hub could not be looked for: {failure}");
+            Vec::new()
+        });
+        interrupted.retain(|claim| porter.has(claim.build.id));
+        let ids: HashSet<_> = interrupted.iter().map(|claim| claim.build.id).collect();
+        porter.sweep(ids.clone()).await;
+        for claim in interrupted {
+            self.begin_to_send(&claim.build);
+            self.send(porter, claim);
+        }
+        ids
+    }
+
+    /// Takes down that a build is about to be sent, which this process did not make.
+    fn begin_to_send(&self, build: &Build) {
+        self.journal.begin(build);
+        self.journal.note(build.id, Progress::Stage(Stage::Uploading));
+    }
+
+    /// Hands a build over to the porter, without a place among the builds.
+    fn send(&self, porter: &Porter, claim: Claim) {
+        let porter = porter.clone();
+        self.builds.spawn(async move { porter.deliver(&claim).await });
+    }
+
     /// Takes up what ran when the service last ended, and removes what belongs to nothing any more.
-    async fn take_up(&self) -> Result<(), NotKept> {
-        let interrupted = self.lifecycle.interrupted().await?;
+    async fn take_up(&self, on_their_way: &HashSet<BuildId>) -> Result<(), NotKept> {
+        let mut interrupted = self.lifecycle.interrupted().await?;
+        interrupted.retain(|claim| !on_their_way.contains(&claim.build.id));
         let live: HashMap<_, _> = interrupted.iter().map(|claim| (claim.build.id, claim.build.attempt)).collect();
         if let Err(failure) = self.runner.sweep(&live).await {
             warn!("Not everything an earlier run left could be removed: {failure}");
         }
         for claim in interrupted {
             let stage = match claim.build.state {
-                BuildState::Running { stage } => stage,
+                BuildState::Running { stage, .. } => stage,
                 BuildState::Queued { .. } | BuildState::Finished(_) => continue,
             };
             info!(build.id = %claim.build.id, "Taking up `{}` {}", claim.build.repository(), claim.build.git_ref().name());
@@ -188,6 +237,10 @@ impl Shop {
 
     async fn build(&self, claim: Claim, adopt: Option<Stage>) {
         let build = claim.build.clone();
+        if let Some(porter) = self.porter.as_ref().filter(|porter| porter.takes_over(&claim)) {
+            self.begin_to_send(&build);
+            return self.send(porter, claim);
+        }
         let secrets = policy::secrets(&self.grants, build.repository(), build.git_ref(), &build.recipe);
         let job = Job { build, secrets };
         let signals = Signals { cancel: claim.cancel.clone(), leave: self.shutdown.leave_token() };
@@ -199,11 +252,18 @@ impl Shop {
             }
             None => self.runner.run(&job, &signals).await,
         };
-        self.journal.end(job.build.id);
+        if !matches!(end, End::Kept) {
+            self.journal.end(job.build.id);
+        }
         match end {
             // The next start finds the container by the build's name.
             End::Detached => return,
             End::Published(artifact) => self.lifecycle.finish(&claim, Ending::published(artifact)).await,
+            End::Kept => {
+                if let Some(porter) = &self.porter {
+                    self.send(porter, claim);
+                }
+            }
             End::Failed(failure) => self.failed(&claim, &failure).await,
         }
         self.uses.release(job.build.id);

@@ -14,6 +14,7 @@ pub mod pushes;
 pub mod recipes;
 pub mod stages;
 pub mod statuses;
+pub mod walk;
 
 pub use self::{
     instance::instance_id,

@@ -68,7 +68,8 @@ CREATE TABLE builds (
     stage      TEXT,
     attempt    INTEGER NOT NULL DEFAULT 0,
     not_before INTEGER,
-    reason     TEXT,             -- why the attempt before failed
+    reason     TEXT,             -- why the attempt before failed, or what a running build waits for
+    repeats    TEXT,             -- the ended build that it repeats
     cancelling INTEGER NOT NULL DEFAULT 0,
     queued     INTEGER NOT NULL,
     started    INTEGER,
@@ -89,6 +90,8 @@ CREATE UNIQUE INDEX builds_by_finish ON builds (finish) WHERE finish IS NOT NULL
 -- What filters look at besides stands in the index, so that rare builds are found without reading the others.
 CREATE INDEX builds_by_repository ON builds (repository, finish, outcome, script);
 CREATE INDEX builds_by_name ON builds (repository, name, finish, outcome, script);
+CREATE INDEX builds_by_branch ON builds (name, finish, outcome, script);
+CREATE INDEX builds_by_script ON builds (script, finish, outcome);
 CREATE INDEX builds_by_outcome ON builds (outcome, finish);
 CREATE INDEX builds_by_push ON builds (push);
 

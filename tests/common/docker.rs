@@ -26,6 +26,14 @@ pub fn leftovers(instance: &str) -> Vec<String> {
     found
 }
 
+/// Removes the base images of an instance, which outlive it on purpose.
+pub fn remove_images(instance: &str) {
+    let filter = format!("label=autobuilder.instance={instance}");
+    for image in docker(&["image", "ls", "--all", "--quiet", "--no-trunc", "--filter", &filter]) {
+        let _ = Command::new("docker").args(["rmi", "--force", &image]).output();
+    }
+}
+
 /// Removes it, so that one failing test does not fail the next.
 pub fn remove_leftovers(instance: &str) {
     let filter = format!("label=autobuilder.instance={instance}");

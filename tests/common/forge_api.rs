@@ -225,7 +225,7 @@ async fn answer(stream: &mut BufReader<TcpStream>, request: &Request, reply: &Re
             let page = "<!DOCTYPE html><title>Unicorn!</title>".repeat(10);
             let head =
                 format!("HTTP/1.1 {code} So\r\ncontent-type: text/html\r\ncontent-length: {}\r\n\r\n", page.len());
-            stream.write_all((head + &page).as_bytes()).await.is_ok()
+            stream.write_all([head, page].concat().as_bytes()).await.is_ok()
         }
         Reply::Reset => {
             let _ = stream.set_zero_linger();
@@ -262,7 +262,7 @@ async fn send(stream: &mut TcpStream, code: u16, headers: &[(&'static str, Strin
         "HTTP/1.1 {code} So\r\ncontent-type: application/json; charset=utf-8\r\n{more}content-length: {}\r\n\r\n",
         body.len()
     );
-    stream.write_all((head + &body).as_bytes()).await.is_ok()
+    stream.write_all([head, body].concat().as_bytes()).await.is_ok()
 }
 
 /// What the forge did, and says of it.

@@ -133,6 +133,10 @@ impl World {
         self.path().join("data/artifacts")
     }
 
+    pub fn kernels(&self) -> PathBuf {
+        self.path().join("data/kernels")
+    }
+
     pub fn tmp(&self) -> PathBuf {
         self.path().join("tmp")
     }
@@ -155,10 +159,13 @@ impl World {
     pub async fn start(&mut self) {
         let root = self.path().display().to_string();
         fs::create_dir_all(self.tmp()).unwrap();
+        // A test may bring a hub of its own.
+        let own = self.configuration.contains("[hub]");
+        let hub = if own { String::new() } else { format!("[hub]\ndirectory = '{root}/data/artifacts'\n") };
         let text = format!(
             "[server]\nlisten = '127.0.0.1:{}'\napi_token = '{TOKEN}'\n[webhook]\nsecret = '{SECRET}'\n\
              [catalog]\nrepository = 'acme/builds'\n[github]\nclone_url = 'file://{root}/forge/{{repository}}.git'\n\
-             [store]\ndirectory = '{root}/data'\n[hub]\ndirectory = '{root}/data/artifacts'\n\
+             [store]\ndirectory = '{root}/data'\n{hub}[kernel]\ndirectory = '{root}/data/kernels'\n\
              [build]\ntmp_directory = '{root}/tmp'\n{}\n",
             self.port, self.configuration
         );
@@ -249,6 +256,7 @@ impl World {
         let instance = self.instance();
         let left = docker::leftovers(&instance);
         docker::remove_leftovers(&instance);
+        docker::remove_images(&instance);
         assert!(left.is_empty(), "left in the engine: {left:?}\n{}", self.log());
         let files: Vec<_> = fs::read_dir(self.tmp()).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(files.is_empty(), "left in the temporary directory: {files:?}");
@@ -263,6 +271,7 @@ impl Drop for World {
             let _ = child.wait();
             if let Ok(instance) = fs::read_to_string(self.path().join("data/instance")) {
                 docker::remove_leftovers(instance.trim());
+                docker::remove_images(instance.trim());
             }
         }
         if std::thread::panicking() {

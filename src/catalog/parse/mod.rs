@@ -19,6 +19,7 @@ use super::{branch_file::BranchFile, problem::Problem};
 #[cfg(test)]
 pub(super) use self::keys::{SCRIPT_KEYS, TOP_KEYS};
 pub(super) use self::{
+    patterns::compile,
     text::LARGEST,
     value::{CAPABILITY, IMAGE, TAG, VARIABLE},
 };

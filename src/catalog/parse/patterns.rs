@@ -28,8 +28,8 @@ pub(super) fn read(entry: &Entry, report: &mut Report<'_>) -> Vec<Pattern> {
     }
     let mut patterns = Vec::with_capacity(texts.len());
     for (mark, text) in texts {
-        match compile(text) {
-            Ok(regex) => patterns.push(Pattern { text: text.to_owned(), regex }),
+        match Pattern::new(text) {
+            Ok(pattern) => patterns.push(pattern),
             Err(why) => report.error(
                 mark,
                 format!("`{text}` is not a regular expression we can use: {why}"),
@@ -45,7 +45,7 @@ fn entry_is_empty(entry: &Entry) -> bool {
 }
 
 /// A regular expression that matches whole names, byte by byte.
-fn compile(text: &str) -> Result<Regex, String> {
+pub(in crate::catalog) fn compile(text: &str) -> Result<Regex, String> {
     if text.len() > LONGEST {
         return Err(format!("it is longer than {LONGEST} bytes"));
     }

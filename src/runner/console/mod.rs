@@ -63,9 +63,11 @@ pub(super) struct Console {
 }
 
 /// What a container runs so that `script` writes to the console: a shell that becomes the script.
-pub(super) fn command(script: &str) -> Vec<String> {
-    let shell = format!(r#"exec >>{MOUNT}/{FILE} 2>&1; : >{MOUNT}/{STARTED}; exec "$0" "$@""#);
-    ["/bin/sh", "-c", &shell, script].map(str::to_owned).to_vec()
+/// `beginning` is what the shell does before that; it ends with `&&`, or is nothing.
+pub(super) fn command(beginning: &str, script: &str, arguments: &[String]) -> Vec<String> {
+    let shell = format!(r#"exec >>{MOUNT}/{FILE} 2>&1; : >{MOUNT}/{STARTED}; {beginning}exec "$0" "$@""#);
+    let words = ["/bin/sh", "-c", &shell, script].map(str::to_owned);
+    words.into_iter().chain(arguments.iter().cloned()).collect()
 }
 
 /// Makes the console's file, before the container that mounts `directory` starts.

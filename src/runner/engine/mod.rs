@@ -3,6 +3,8 @@
 //! Every call has its own deadline, because a stopped engine accepts connections and never answers.
 //! Streams have none; they are watched by what comes out of them.
 
+mod base;
+mod base_name;
 mod connection;
 mod container;
 mod error;
@@ -21,6 +23,7 @@ use connection::Connection;
 use events::Events;
 use image::Images;
 
+pub use base::{BaseImage, Origin};
 pub(super) use container::ContainerState;
 pub use container::Owned;
 pub use error::EngineError;
@@ -39,6 +42,14 @@ mod label {
     pub(super) const BUILD: &str = "autobuilder.build";
     pub(super) const ATTEMPT: &str = "autobuilder.attempt";
     pub(super) const KIND: &str = "autobuilder.kind";
+    /// The kind of a base image; where it comes from is in the labels below.
+    pub(super) const BASE: &str = "base";
+    pub(super) const BASE_REPOSITORY: &str = "autobuilder.base.repository";
+    pub(super) const BASE_REF: &str = "autobuilder.base.ref";
+    pub(super) const BASE_COMMIT: &str = "autobuilder.base.commit";
+    pub(super) const BASE_BUILD: &str = "autobuilder.base.build";
+    pub(super) const BASE_POSITION: &str = "autobuilder.base.position";
+    pub(super) const BASE_PARENT: &str = "autobuilder.base.parent";
 }
 
 /// A connection to the engine; clones share it.

@@ -130,7 +130,7 @@ async fn the_first_entry_into_a_stage_counts() {
                 builds::set_stage(tx, id, stage)?;
                 stages::enter(tx, id, &entered(stage, at, 5))?;
             }
-            assert_eq!(builds::get(tx, row)?.state, BuildState::Running { stage: Stage::Building });
+            assert_eq!(builds::get(tx, row)?.state, BuildState::Running { stage: Stage::Building, delay: None });
             stages::of(tx, row)
         })
         .await;
@@ -172,6 +172,14 @@ async fn every_question_is_answered_from_an_index() {
             "SELECT name, script, seq FROM builds WHERE repository = 'r' AND (name, script) < ('n', 's')
              ORDER BY name DESC, script DESC, seq DESC LIMIT 1",
             "COVERING INDEX builds_by_recipe (repository=? AND (name,script)<(?,?))",
+        ),
+        (
+            "SELECT id FROM builds WHERE finish IS NOT NULL AND script = 's' ORDER BY finish DESC LIMIT 25",
+            "builds_by_script (script=? AND finish>?)",
+        ),
+        (
+            "SELECT id FROM builds WHERE finish IS NOT NULL AND name = 'n' ORDER BY finish DESC LIMIT 25",
+            "builds_by_branch (name=? AND finish>?)",
         ),
         ("SELECT seq FROM builds WHERE state <> 'finished' AND state = 'queued' ORDER BY seq", "builds_unfinished"),
     ] {
