@@ -72,6 +72,7 @@ async fn a_forge_in_trouble_is_told_when_it_is_well_again() {
         Reply::Html(502),
         Reply::Html(200),
         Reply::Reset,
+        Reply::Drip,
         Reply::Code(429, vec![("retry-after", "1".into())], "slow down"),
     ]);
     let build = world.built(&repository, &moved).await;

@@ -60,6 +60,8 @@ pub enum Cause {
     Publish,
     /// Cancelled by a person.
     Cancelled,
+    /// The configuration repository was read; mistakes in it make a failure.
+    Configuration,
 }
 
 /// The end of a build. Written once, never changed.
@@ -144,6 +146,7 @@ keyword!(Cause {
     Disk => "disk",
     Publish => "publish",
     Cancelled => "cancelled",
+    Configuration => "configuration",
 });
 
 pub(crate) use keyword;

@@ -8,7 +8,7 @@ use crate::catalog::{Catalog, Planned, Severity};
 pub(super) fn describe(catalog: &Catalog) -> String {
     let mut rows = vec![["REPOSITORY", "REF", "SCRIPT", "IMAGE", "ARTIFACT"].map(str::to_owned)];
     for watched in catalog.watched() {
-        let refs = refs(watched.label, &watched.branches, &watched.tags);
+        let refs = watched.refs();
         for planned in &watched.recipes {
             let recipe = planned.recipe();
             let artifact = match planned {
@@ -30,15 +30,6 @@ pub(super) fn describe(catalog: &Catalog) -> String {
         let _ = writeln!(text, "{problems} problem(s) in the configuration repository: see /monitor");
     }
     text
-}
-
-fn refs(label: &str, branches: &[&str], tags: &[&str]) -> String {
-    if branches.is_empty() && tags.is_empty() {
-        return label.to_owned();
-    }
-    let branches = branches.iter().map(|pattern| format!("/{pattern}/"));
-    let tags = tags.iter().map(|pattern| format!("tags /{pattern}/"));
-    branches.chain(tags).collect::<Vec<_>>().join(", ")
 }
 
 fn table(rows: &[[String; 5]]) -> String {
