@@ -11,8 +11,8 @@ use tracing::warn;
 
 use crate::{
     git::{Checkout, GitError, MirrorUse, Mirrors},
-    model::{Artifact, Build, BuildId, Cause, Format, Outcome, Product},
-    publish::{self, DirectoryHub, LinkOrder, PublishError},
+    model::{Artifact, ArtifactName, Build, BuildId, Cause, Format, Outcome, Product},
+    publish::{self, Bootstrap, BootstrapError, DirectoryHub, Kernels, LinkOrder, PublishError},
     runner::{Bind, Collected, Fault, Publisher, Source},
 };
 
@@ -115,14 +115,16 @@ fn sentence(error: &dyn Error) -> String {
     text
 }
 
-/// Artifacts to the embedded hub.
+/// Artifacts to the embedded hub; kernels to their directory and to a 0-bootstrap besides.
 pub struct HubPublisher {
     hub: DirectoryHub,
+    kernels: Kernels,
+    bootstrap: Option<Arc<Bootstrap>>,
 }
 
 impl HubPublisher {
-    pub(super) fn new(hub: DirectoryHub) -> Self {
-        Self { hub }
+    pub(super) fn new(hub: DirectoryHub, kernels: Kernels, bootstrap: Option<Bootstrap>) -> Self {
+        Self { hub, kernels, bootstrap: bootstrap.map(Arc::new) }
     }
 }
 
@@ -141,22 +143,73 @@ impl Publisher for HubPublisher {
             build: build.id,
         };
         let Collected { file, size, sha256 } = collected;
-        let hub = self.hub.clone();
-        let format = match build.recipe.product {
-            Product::File(format) => format,
-            Product::Kernel(_) => Format::Binary,
-        };
-        let publish = move || hub.publish(publish::Collected { file, size, sha256 }, &name, format, &order);
-        match tokio::task::spawn_blocking(publish).await {
-            Ok(Ok(published)) => Ok(published.artifact),
-            Ok(Err(error)) => Err(unpublished(&error)),
-            Err(error) => Err(Fault {
-                cause: Cause::Publish,
-                outcome: Outcome::Error,
-                retryable: true,
-                message: format!("publishing stopped: {error}"),
-            }),
+        let collected = publish::Collected { file, size, sha256 };
+        match &build.recipe.product {
+            Product::Kernel(_) => self.publish_kernel(collected, name, order).await,
+            Product::File(format) => {
+                let (hub, format) = (self.hub.clone(), *format);
+                blocking(move || Ok(hub.publish(collected, &name, format, &order)?.artifact)).await
+            }
         }
+    }
+}
+
+impl HubPublisher {
+    /// To the hub as an archive, to the directory, and from there to the other machine.
+    async fn publish_kernel(
+        &self,
+        kernel: publish::Collected,
+        name: ArtifactName,
+        order: LinkOrder,
+    ) -> Result<Artifact, Fault> {
+        let remote = match &self.bootstrap {
+            Some(_) => Some(again(&kernel)?),
+            None => None,
+        };
+        let (hub, kernels, local) = (self.hub.clone(), self.kernels.clone(), name.clone());
+        let published = blocking(move || {
+            let archive = kernels.archive(&kernel)?;
+            hub.publish(archive, &local.flist_of_kernel(), Format::Flist, &order)?;
+            kernels.publish(kernel, &local, &order)
+        });
+        let published = published.await?;
+        if let (Some(bootstrap), Some(kernel)) = (&self.bootstrap, remote) {
+            // The order of pushes is known here alone: there, the link goes where it went here.
+            let is_linked = || self.kernels.is_linked(&name).unwrap_or(false);
+            bootstrap.deliver(&kernel, &name, is_linked).await.map_err(|error| undelivered(&error))?;
+        }
+        Ok(published.artifact)
+    }
+}
+
+/// The same file once more, for a second reader.
+fn again(kernel: &publish::Collected) -> Result<publish::Collected, Fault> {
+    let file = kernel.file.try_clone().map_err(|error| undelivered(&error.into()))?;
+    Ok(publish::Collected { file, size: kernel.size, sha256: kernel.sha256.clone() })
+}
+
+async fn blocking<T: Send + 'static>(
+    publish: impl FnOnce() -> Result<T, PublishError> + Send + 'static,
+) -> Result<T, Fault> {
+    match tokio::task::spawn_blocking(publish).await {
+        Ok(Ok(published)) => Ok(published),
+        Ok(Err(error)) => Err(unpublished(&error)),
+        Err(error) => Err(Fault {
+            cause: Cause::Publish,
+            outcome: Outcome::Error,
+            retryable: true,
+            message: format!("publishing stopped: {error}"),
+        }),
+    }
+}
+
+/// The kernel is in its directory already; to build it again for that would help nobody.
+fn undelivered(error: &BootstrapError) -> Fault {
+    Fault {
+        cause: Cause::Publish,
+        outcome: Outcome::Error,
+        retryable: false,
+        message: format!("the kernel is published here, but not on the other machine: {}", sentence(error)),
     }
 }
 

@@ -8,6 +8,7 @@ mod assemble;
 mod journal;
 mod pictures;
 mod policy;
+mod tidy;
 mod watched;
 mod worker;
 
@@ -22,6 +23,7 @@ pub use self::{
     adapters::{GitSource, HubPublisher, Uses},
     assemble::public_url,
     policy::{policy, secrets},
+    tidy::keep,
 };
 use crate::{
     bus::Bus,

@@ -13,7 +13,7 @@ use super::{
     adapters::{GitSource, HubPublisher, Uses},
     assemble::public_url,
     journal::LiveJournal,
-    policy,
+    policy, tidy,
 };
 use crate::{
     bus::Bus,
@@ -24,8 +24,8 @@ use crate::{
     logs::Logs,
     metrics::Metrics,
     model::{Build, BuildState, Cause, Ending, Stage},
-    publish::DirectoryHub,
-    runner::{self, End, Engine, Job, ProbeError, Runner, Signals},
+    publish::{DirectoryHub, Kernels},
+    runner::{self, End, Engine, Job, Keep, ProbeError, Runner, Signals},
     shutdown::Shutdown,
 };
 
@@ -60,6 +60,7 @@ pub(super) struct Shop {
     uses: Uses,
     grants: Arc<Vec<Grant>>,
     default_image: String,
+    keep: Keep,
     places: Arc<Semaphore>,
     builds: TaskTracker,
     health: watch::Sender<Health>,
@@ -88,7 +89,8 @@ impl Shop {
             environment: config.build.environment.clone(),
         };
         let source = GitSource::new(mirrors.clone(), uses.clone());
-        let publisher = HubPublisher::new(hub);
+        let publisher =
+            HubPublisher::new(hub, Kernels::new(config.kernel.directory.clone()), policy::bootstrap(config));
         let runner = Runner::new(settings, engine, logs.clone(), source, publisher, Arc::clone(&journal));
         Self {
             runner: Arc::new(runner),
@@ -99,6 +101,7 @@ impl Shop {
             uses,
             grants: Arc::new(config.grant.clone()),
             default_image: config.build.default_baseimage.clone(),
+            keep: tidy::keep(&config.kernel),
             places: Arc::new(Semaphore::new(config.build.parallel)),
             builds: TaskTracker::new(),
             health,
@@ -111,6 +114,7 @@ impl Shop {
         let shutdown = self.shutdown.clone();
         let pulse = self.clone();
         shutdown.spawn(async move { pulse.watch_engine().await });
+        shutdown.spawn(tidy::tidy_for_ever(self.runner.engine().clone(), self.keep, shutdown.clone()));
         shutdown.spawn(async move {
             tokio::select! {
                 () = self.work() => {}
@@ -209,6 +213,9 @@ impl Shop {
         self.uses.release(job.build.id);
         self.runner.clean(&job);
         self.compact(&job.build).await;
+        if job.build.recipe.product.kernel().is_some() {
+            tidy::tidy(self.runner.engine(), self.keep).await;
+        }
     }
 
     async fn failed(&self, claim: &Claim, failure: &runner::RunError) {

@@ -14,7 +14,7 @@ pub mod recipes;
 pub mod stages;
 
 pub use self::{
-    instance::instance_id,
+    instance::{existing_instance, instance_id},
     lock::{InUse, Lock},
 };
 

@@ -145,7 +145,6 @@ impl World {
             "[server]\nlisten = '127.0.0.1:{}'\napi_token = '{TOKEN}'\n[webhook]\nsecret = '{SECRET}'\n\
              [catalog]\nrepository = 'acme/builds'\n[github]\nclone_url = 'file://{root}/forge/{{repository}}.git'\n\
              [store]\ndirectory = '{root}/data'\n[hub]\ndirectory = '{root}/data/artifacts'\n\
-             [kernel]\ndirectory = '{root}/data/kernels'\n\
              [build]\ntmp_directory = '{root}/tmp'\n{}\n",
             self.port, self.configuration
         );
