@@ -10,7 +10,7 @@
 //!        runner: source ─▶ container ─▶ artifact ─▶ publish
 //!          │ console, stages                           │ outcome
 //!          ▼                                           ▼
-//!         bus ─▶ board ─▶ viewers                  lifecycle: finished ─▶ store ─▶ history, logs
+//!         events ─▶ board ─▶ bus ─▶ relay ─▶ viewers  lifecycle: finished ─▶ store ─▶ history, logs
 //! ```
 //!
 //! Modules stand in the order of that flow. Each has a rank and imports only lower ranks
@@ -25,6 +25,7 @@ pub mod sqlite;
 pub mod tls;
 
 pub mod git;
+pub mod github;
 pub mod hook;
 
 pub mod catalog;
@@ -41,6 +42,8 @@ pub mod logs;
 pub mod bus;
 
 pub mod live;
+
+pub mod report;
 
 pub mod lifecycle;
 

@@ -1,7 +1,8 @@
 //! The service's own log, on standard error.
 //!
 //! `RUST_LOG` chooses what is seen. The engine's client prints requests, and with them a build's
-//! environment, at its debug level, so it never goes below `info`, whatever `RUST_LOG` says.
+//! environment, at its debug level, so it never goes below `info`, whatever `RUST_LOG` says. The
+//! forge's client reports each failed request as an error of its own; who sent it says it once.
 
 use tracing_subscriber::{
     filter::{LevelFilter, Targets},
@@ -24,7 +25,7 @@ pub enum Format {
 pub fn start(format: Format, default: &str) {
     let wanted = std::env::var("RUST_LOG").unwrap_or_else(|_| default.to_owned());
     let filter = wanted.parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
-    let filter = filter.with_target("bollard", LevelFilter::INFO);
+    let filter = filter.with_target("bollard", LevelFilter::INFO).with_target("octocrab", LevelFilter::OFF);
     let registry = tracing_subscriber::registry().with(filter);
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
     let started = match format {

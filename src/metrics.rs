@@ -31,6 +31,35 @@ struct VerdictLabel {
     verdict: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReportedLabel {
+    result: &'static str,
+}
+
+/// What came of telling the forge a commit's status.
+#[derive(Debug, Clone, Copy)]
+pub enum Reported {
+    /// It shows it.
+    Sent,
+    /// It never will.
+    Refused,
+    /// It is to be told again.
+    Postponed,
+}
+
+impl Reported {
+    const ALL: [Self; 3] = [Self::Sent, Self::Refused, Self::Postponed];
+
+    fn label(self) -> ReportedLabel {
+        let result = match self {
+            Self::Sent => "sent",
+            Self::Refused => "refused",
+            Self::Postponed => "postponed",
+        };
+        ReportedLabel { result }
+    }
+}
+
 /// Every counter of one service; clones count together.
 #[derive(Clone)]
 pub struct Metrics {
@@ -40,6 +69,7 @@ pub struct Metrics {
     builds: Family<OutcomeLabel, Counter>,
     stages: Family<StageLabel, Histogram>,
     webhooks: Family<VerdictLabel, Counter>,
+    statuses: Family<ReportedLabel, Counter>,
     log_bytes: Counter,
     retries: Counter,
 }
@@ -61,6 +91,7 @@ impl Metrics {
             builds: Family::default(),
             stages,
             webhooks: Family::default(),
+            statuses: Family::default(),
             log_bytes: Counter::default(),
             retries: Counter::default(),
             registry: Arc::new(Registry::default()),
@@ -70,6 +101,7 @@ impl Metrics {
         registry.register("builds", "Builds that ended, by outcome", metrics.builds.clone());
         registry.register("stage_duration_seconds", "Time spent in a stage", metrics.stages.clone());
         registry.register("webhooks", "Webhook deliveries, by verdict", metrics.webhooks.clone());
+        registry.register("commit_statuses", "Requests to set a commit's status", metrics.statuses.clone());
         registry.register("log_bytes", "Bytes of build output kept", metrics.log_bytes.clone());
         registry.register(
             "retries",
@@ -81,6 +113,9 @@ impl Metrics {
         }
         for verdict in Verdict::ALL {
             let _ = metrics.webhooks.get_or_create(&VerdictLabel { verdict: verdict.as_str() });
+        }
+        for reported in Reported::ALL {
+            let _ = metrics.statuses.get_or_create(&reported.label());
         }
         Self { registry: Arc::new(registry), ..metrics }
     }
@@ -104,6 +139,11 @@ impl Metrics {
     /// A webhook got its verdict.
     pub fn webhook(&self, verdict: Verdict) {
         self.webhooks.get_or_create(&VerdictLabel { verdict: verdict.as_str() }).inc();
+    }
+
+    /// The forge was told a status.
+    pub fn reported(&self, reported: Reported) {
+        self.statuses.get_or_create(&reported.label()).inc();
     }
 
     /// So many bytes of output were kept.

@@ -244,6 +244,8 @@ async fn an_annotated_tag_builds_its_commit() {
     assert_eq!(git(&world.path("ws"), &["describe"]), "v1");
     assert_eq!(world.mirrors.head_of(&tool(), &tag).await.unwrap(), Some(commit.clone()));
     let heads = world.mirrors.list_heads(&tool()).await.unwrap();
+    assert_ne!(heads[1].object, commit, "the tag is an object of its own");
+    let heads: Vec<_> = heads.into_iter().map(|head| (head.git_ref, head.commit)).collect();
     assert_eq!(heads, [(branch("main"), commit.clone()), (tag, commit)]);
     assert_eq!(world.mirrors.head_of(&tool(), &branch("none")).await.unwrap(), None);
 }

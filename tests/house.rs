@@ -16,8 +16,7 @@ use std::{
 use autobuilder::config::Config;
 use source::Source;
 
-/// The rank of each module; a module imports only lower ones. `github` and `report` belong to the house
-/// and move in with the forge's statuses.
+/// The rank of each module; a module imports only lower ones.
 const RANKS: [(&str, u8); 24] = [
     ("model", 0),
     ("sqlite", 0),
@@ -56,15 +55,16 @@ const STRANGERS: [(&str, &[&str]); 6] = [
 ];
 
 /// Where alone a foreign crate may be named.
-const DOORS: [(&str, &[&str]); 18] = [
+const DOORS: [(&str, &[&str]); 19] = [
     ("warp", &["http/"]),
-    ("hyper", &["http/"]),
-    ("hyper_util", &["http/"]),
+    ("hyper", &["http/", "git/web/"]),
+    ("hyper_util", &["http/", "git/web/"]),
     ("bollard", &["runner/engine"]),
     ("git2", &["git/", "git.rs"]),
     ("octocrab", &["github/", "github.rs"]),
     ("rusqlite", &["sqlite/", "sqlite.rs", "store/", "queue/", "queue.rs"]),
     ("rustls", &["tls.rs"]),
+    ("reqwest", &["git/web/", "github/", "publish/"]),
     ("redis", &["bus/", "queue/"]),
     ("serde_yaml", &["catalog/"]),
     ("annotate_snippets", &["catalog/"]),

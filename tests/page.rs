@@ -1,14 +1,30 @@
 //! The live page as people have it: the real service, real builds, and a real browser.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at its first surprise")]
 
+#[path = "page/access.rs"]
+mod access;
+#[path = "page/accessible.rs"]
+mod accessible;
 #[path = "page/browser.rs"]
 mod browser;
 mod common;
+#[path = "page/follow.rs"]
+mod follow;
+#[path = "page/log.rs"]
+mod log;
+#[path = "page/monitor.rs"]
+mod monitor_page;
+#[path = "page/repository.rs"]
+mod repository_page;
+#[path = "page/search.rs"]
+mod search;
+#[path = "page/wire.rs"]
+mod wire;
 
 use std::time::Duration;
 
 use browser::Page;
-use common::{World, client::payload, docker::docker, world::recipe};
+use common::{World, client::payload, world::recipe};
 use serde_json::json;
 
 /// Says so, waits until it is told to go on, says so again.
@@ -26,16 +42,11 @@ fn monitor(world: &World) -> String {
     format!("{}/monitor", world.client.address)
 }
 
+/// The last line on the screen, without its number.
+const LAST_LINE: &str = "#lines > :last-child .line-text";
+
 fn build_page(world: &World, id: &str) -> String {
     format!("{}/build/{id}", world.client.address)
-}
-
-/// The log as the page shows it, line by line.
-const SHOWN_LINES: &str = "[...document.querySelectorAll('#lines > div')].map((line) => line.textContent)";
-
-/// The stored log, line by line.
-async fn stored_lines(world: &World, id: &str) -> serde_json::Value {
-    json!(world.client.text(&format!("/report/{id}")).await.lines().collect::<Vec<_>>())
 }
 
 #[tokio::test]
@@ -62,7 +73,7 @@ async fn a_pushed_build_appears_on_the_open_monitor_page_and_its_log_is_read_alo
 
     page.click("#history-list .title a").await;
     page.sees("#verdict", "Success: published acme-tool-main").await;
-    page.until("document.querySelector('#lines').innerText === 'it begins\\nit goes on'").await;
+    page.until("[...document.querySelectorAll('.line-text')].map((line) => line.textContent).join() === 'it begins,it goes on'").await;
     assert!(page.value("location.pathname").await.as_str().unwrap().ends_with(&id));
     page.end().await;
     world.end().await;
@@ -83,7 +94,7 @@ async fn a_failing_build_says_why_at_first_sight() {
     page.click("#history-list .title a").await;
     page.sees("#verdict[data-state='failure']", why).await;
     // The reason and the last line are on the first screen, without a hand on the mouse.
-    page.sees("#lines > div:last-child", "not amused").await;
+    page.sees(LAST_LINE, "not amused").await;
     let on_screen = |selector: &str| {
         format!(
             "(({{top, bottom}}) => top >= 0 && bottom <= innerHeight)\
@@ -92,55 +103,8 @@ async fn a_failing_build_says_why_at_first_sight() {
     };
     assert_eq!(page.value(&on_screen("#verdict")).await, true);
     page.until("(({scrollTop, scrollHeight, clientHeight}) => scrollTop > 0 && scrollTop + clientHeight >= scrollHeight - 1)(document.querySelector('#log'))").await;
-    page.until(&on_screen("#lines > div:last-child")).await;
+    page.until(&on_screen(LAST_LINE)).await;
     page.end().await;
-    world.end().await;
-}
-
-#[tokio::test]
-async fn the_page_of_a_build_joins_log_and_stream_without_gap_or_double() {
-    let world = World::new().await;
-    let script = "#!/bin/sh\ni=0\nwhile [ $i -lt 4000 ]; do i=$((i+1)); echo \"line $i é\"\n\
-        [ $((i % 25)) != 0 ] || sleep 0.01; done\necho x >/target/result.tar.gz\n";
-    let (repository, moved) = world.tracked("acme/tool", script).await;
-    let page = Page::new().await;
-    let id = world.deliver(&repository, &moved).await.remove(0);
-    world.client.until(&id, |build| build["monitor"].as_str().is_some_and(|tail| tail.contains("line"))).await;
-    page.goto(&build_page(&world, &id)).await;
-    assert!(world.client.build(&id).await["outcome"].is_null(), "the page must open while lines come");
-    page.sees("#verdict", "Success").await;
-    page.sees("#lines > div:last-child", "line 4000 é").await;
-    assert_eq!(page.value(SHOWN_LINES).await, stored_lines(&world, &id).await);
-    page.end().await;
-    world.end().await;
-}
-
-#[tokio::test]
-async fn scrolling_up_stops_following() {
-    let world = World::new().await;
-    let script = WAITS.replace("echo it", "seq 500; echo it");
-    let (repository, moved) = world.tracked("acme/tool", &script).await;
-    let id = world.deliver(&repository, &moved).await.remove(0);
-    let page = Page::open(&build_page(&world, &id)).await;
-    page.sees("#lines > div:last-child", "it begins").await;
-    let pressed = "document.querySelector('#follow').getAttribute('aria-pressed')";
-    assert_eq!(page.value(pressed).await, "true");
-
-    let wheel = json!({ "type": "mouseWheel", "x": 400, "y": 700, "deltaX": 0, "deltaY": -1000 });
-    page.devtools("Input.dispatchMouseEvent", wheel).await;
-    page.until(&format!("{pressed} === 'false'")).await;
-    let top = "Math.round(document.querySelector('#log').scrollTop)";
-    page.until(&format!("((top) => top === window.before || void (window.before = top))({top})")).await;
-    let before = page.value(top).await;
-    go(&world);
-    page.sees("#lines > div:last-child", "it goes on").await;
-    assert_eq!((page.value(top).await, page.value(pressed).await), (before, json!("false")));
-
-    page.click("#follow").await;
-    assert_eq!(page.value(pressed).await, "true");
-    page.until("(({scrollTop, scrollHeight, clientHeight}) => scrollTop + clientHeight >= scrollHeight - 1)(document.querySelector('#log'))").await;
-    page.end().await;
-    world.client.ended(&id).await;
     world.end().await;
 }
 
@@ -158,35 +122,11 @@ async fn without_a_websocket_the_page_still_follows_by_polling() {
     page.sees("#lines", "it begins").await;
     go(&world);
     page.sees("#verdict", "Success").await;
-    page.until("document.querySelector('#lines').innerText === 'it begins\\nit goes on'").await;
+    page.until("[...document.querySelectorAll('.line-text')].map((line) => line.textContent).join() === 'it begins,it goes on'").await;
     page.goto(&monitor(&world)).await;
     page.sees("#connection", "polling").await;
     page.sees("#history-list li[data-state='success']", "acme/tool main").await;
     page.end().await;
-    world.end().await;
-}
-
-#[tokio::test]
-async fn the_page_reconnects_after_a_restart_of_the_service() {
-    let mut world = World::new().await;
-    world.keep_port();
-    let (repository, moved) = world.tracked("acme/tool", WAITS).await;
-    let id = world.deliver(&repository, &moved).await.remove(0);
-    let page = Page::open(&build_page(&world, &id)).await;
-    page.sees("#lines", "it begins").await;
-    page.sees("#connection", "live").await;
-
-    world.kill();
-    page.until("document.querySelector('#connection').dataset.state !== 'live'").await;
-    go(&world);
-    // What the build says while nobody listens comes after the restart.
-    docker(&["wait", &docker(&["ps", "--all", "--quiet", "--filter", &world.label()])[0]]);
-    world.start().await;
-    page.sees("#connection", "live").await;
-    page.sees("#verdict", "Success").await;
-    page.until("document.querySelector('#lines').innerText === 'it begins\\nit goes on'").await;
-    assert_eq!(page.value(SHOWN_LINES).await, stored_lines(&world, &id).await);
-    page.end_in_trouble().await;
     world.end().await;
 }
 
@@ -222,7 +162,7 @@ async fn nothing_from_outside_runs_in_the_page() {
     page.sees("#history-list li[data-state='failure']", EVIL).await;
     let innocent = "!('__x' in window) && document.title.includes('autobuilder') && \
         [...document.images].every((image) => image.src.endsWith('/assets/icon.svg')) && \
-        document.scripts.length === 1 && [...document.links].every((link) => link.protocol === 'http:')";
+        [...document.scripts].every((script) => script.src.startsWith(`${location.origin}/assets/`)) && [...document.links].every((link) => link.protocol === 'http:')";
     assert_eq!(page.value(innocent).await, true);
 
     page.goto(&build_page(&world, &id)).await;
@@ -231,7 +171,7 @@ async fn nothing_from_outside_runs_in_the_page() {
     page.sees("#lines", "click me").await;
     page.sees("#lines", "home\n⟨U+202E⟩reversed\n\u{fffd}\u{fffd}^@end\nred").await;
     assert_eq!(page.text("#lines .a-fg-red").await, "red");
-    assert_eq!(page.value("document.querySelectorAll('#lines a').length").await, 0);
+    assert_eq!(page.value("document.querySelectorAll('.line-text a').length").await, 0);
     let innocent = innocent.replace("autobuilder", "failed");
     assert_eq!(page.value(&innocent).await, true);
     page.end().await;
@@ -264,6 +204,8 @@ async fn every_page_fits_a_phone_and_obeys_its_own_policy() {
     for (path, shows) in [
         ("/", "acme/tool"),
         (&*format!("/build/{id}"), "it goes on"),
+        ("/repo/acme/tool-with-quite-a-long-name-that-does-not-end", "main build.sh"),
+        ("/monitor?repository=acme/none", "No finished build fits"),
         ("/artifacts", "acme-tool"),
         ("/nothing/here", "nothing here"),
     ] {

@@ -76,6 +76,20 @@ function fromRgb([red, green, blue]) {
   return strongest > 190 ? `bright-${base}` : base;
 }
 
+/** The style that the line after this one begins with; the same one if nothing changes it. */
+export function styleAfter(line, style) {
+  if (!/[\u001b\u009b]/.test(line)) return style;
+  const now = style.copy();
+  for (const [sequence] of line.matchAll(SEQUENCE)) applySequence(now, sequence);
+  return now;
+}
+
+/** Of all sequences only SGR is understood. */
+function applySequence(style, sequence) {
+  const isSgr = sequence.endsWith('m') && (sequence.startsWith(`${ESCAPE}[`) || sequence.startsWith('\u009b'));
+  if (isSgr) style.apply(sequence.slice(sequence.startsWith(ESCAPE) ? 2 : 1, -1));
+}
+
 /** The state of a line that is left after its last carriage return. */
 function afterReturn(line) {
   const body = line.replace(/\r+$/, '');
@@ -89,7 +103,7 @@ export function plain(text) {
 }
 
 /**
- * Shows one line (without its newline) in `element` and returns the style the next line begins with.
+ * Shows one line (without its newline) in `element`.
  * What stands before the last carriage return still changes the style, as on a terminal.
  */
 export function showLine(element, line, style) {
@@ -105,13 +119,10 @@ export function showLine(element, line, style) {
   for (const match of body.matchAll(SEQUENCE)) {
     text(match.index);
     at = match.index + match[0].length;
-    const [sequence] = match;
-    const isSgr = sequence.endsWith('m') && (sequence.startsWith(`${ESCAPE}[`) || sequence.startsWith('\u009b'));
-    if (isSgr) now.apply(sequence.slice(sequence.startsWith(ESCAPE) ? 2 : 1, -1));
+    applySequence(now, match[0]);
   }
   text(body.length);
   element.replaceChildren(...pieces);
-  return now;
 }
 
 /** Text nodes and spans for one stretch of one style. */

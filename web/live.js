@@ -1,6 +1,7 @@
 // The connection to the service: a websocket, or polling where that is blocked.
 //
-// Listeners: status(object), history(array), update({id, line, offset, end}), state(word).
+// Listeners: status(object), history(array), update({id, line, offset, end}), state(word),
+// bus({connected}): whether news reach the websocket; while they do not, the service itself is asked.
 // `state` is one of connecting, live, reconnecting, polling, offline.
 
 import { learnClock } from './text.js';
@@ -23,6 +24,7 @@ export class Live {
   #retry = 0;
   #poller = 0;
   #state = 'connecting';
+  #busAway = false;
 
   constructor(listeners, only = null) {
     this.#listeners = listeners;
@@ -50,6 +52,7 @@ export class Live {
     this.#socket = socket;
     socket.onopen = () => {
       this.#failures = 0;
+      this.#busIs(true);
       this.#stopPolling();
       this.#say('live');
     };
@@ -68,7 +71,14 @@ export class Live {
   #receive(text) {
     let message;
     try { message = JSON.parse(text); } catch { return; }
+    if (message.event === 'bus') this.#busIs(message.payload?.connected !== false);
     this.#listeners[message.event]?.(message.payload);
+  }
+
+  #busIs(connected) {
+    if (this.#busAway === !connected) return;
+    this.#busAway = !connected;
+    if (this.#busAway) this.#startPolling(); else if (this.#socket) this.#stopPolling();
   }
 
   #startPolling() {
@@ -85,10 +95,10 @@ export class Live {
   async #poll() {
     try {
       const [history, status] = await Promise.all([getJson('/build/history'), getJson('/build/status')]);
-      if (this.#state === 'live') return;
+      if (this.#state === 'live' && !this.#busAway) return;
       this.#listeners.history?.(history);
       this.#listeners.status?.(status);
-      this.#say('polling');
+      if (this.#state !== 'live') this.#say('polling');
       this.#listeners.polled?.();
     } catch {
       if (this.#state !== 'live') this.#say('offline');

@@ -1,256 +1,149 @@
 // The monitor: what runs, what waits, what ended, and why a push did or did not build.
 //
-// Elements are kept by build id and changed in place: a change of one build never redraws another,
-// so nothing flickers and the keyboard's focus stays where it is.
+// The service pushes lists; this page keeps one element for each build and changes it in place, once
+// a frame at most, so fifty changes a second neither flicker nor take the focus away.
 
+import { learnCatalog, showCatalog } from './catalog.js';
+import { HistoryView, offerRepositories } from './filters.js';
+import { byId, framed, keepingFocus, reconcile, soon } from './list.js';
 import { Live, getJson, showConnection } from './live.js';
-import { plain } from './ansi.js';
-import { MEANING, badge, stateOf } from './states.js';
-import {
-  artifactLink, bytes, buildLink, duration, el, elapsed, firstLine, name, now, outsideLink, setText, tick, timeAgo, visible,
-} from './text.js';
+import { learnPushes, showPushes } from './pushes.js';
+import { keepPace, makeCard, makeEnded, makeQueued, updateCard, updateQueued } from './rows.js';
+import { MEANING, stateOf } from './states.js';
+import { el, setText, tick, visible } from './text.js';
 
-const TAIL_LINES = 10;
 const TAIL_KEPT = 16 * 1024;
-const QUEUE_SHOWN = 15;
+const QUEUE_SHOWN = 10;
 const REASONS_EVERY = 15000;
+const ANNOUNCED_EVERY = 3000;
 
-const byId = (id) => document.getElementById(id);
-const model = { status: null, history: null, tails: new Map(), catalog: undefined, deliveries: undefined };
-let drawing = 0;
+const model = { status: null, history: null, tails: new Map(), queue: null, busAway: false };
+const draw = framed(() => keepingFocus(render));
+const past = new HistoryView(() => draw());
+let wholeQueue = false;
 
-function draw() {
-  if (!drawing) drawing = requestAnimationFrame(() => { drawing = 0; render(); });
-}
-
-/** Makes a list show these items in this order, keeping the elements of items that stay. */
-function reconcile(list, items, keyOf, make, update) {
-  const old = new Map([...list.children].map((element) => [element.dataset.key, element]));
-  let place = list.firstElementChild;
-  for (const item of items) {
-    const key = keyOf(item);
-    let element = old.get(key);
-    if (!element) {
-      element = make(item);
-      element.dataset.key = key;
-    }
-    old.delete(key);
-    update(element, item);
-    if (element === place) place = place.nextElementSibling;
-    else list.insertBefore(element, place);
-  }
-  for (const element of old.values()) element.remove();
-}
-
-/** Redraws an element only when what it shows has changed. */
-function ifChanged(element, facts, redraw) {
-  const shown = JSON.stringify(facts);
-  if (element.dataset.shown === shown) return;
-  element.dataset.shown = shown;
-  redraw();
-}
-
-function title(build) {
-  return buildLink(build.id,
-    name(build.repository, 'repository'), ' ',
-    name(build.branch, 'branch'));
-}
-
-function facts(build) {
-  return el('span', { class: 'facts-line' }, name(build.script, 'script'), build.tag ? name(build.tag, 'tag') : null,
-    el('span', { class: 'number' }, `#${build.number}`));
-}
-
-function commitLine(build) {
-  const head = build.commits?.at(-1) ?? {};
-  const short = el('code', { class: 'commit' }, String(build.commit ?? '').slice(0, 10));
-  return el('p', { class: 'commit-line' }, outsideLink(head.url, short), ' ',
-    el('bdi', { class: 'subject', title: visible(head.message) }, firstLine(head.message)), ' ',
-    el('bdi', { class: 'author' }, visible(head.author?.name || head.author?.username || '')));
-}
-
-function makeCard() {
-  return el('li', { class: 'card' }, el('div', { class: 'card-head' }), el('pre', { class: 'tail', tabindex: '0' }));
-}
-
-function updateCard(card, build) {
-  const [head, tail] = card.children;
-  ifChanged(card, [build.status, build.attempt, build.started], () => {
-    const stage = badge('running', build.status);
-    head.replaceChildren(
-      el('div', { class: 'card-title' }, el('h3', {}, title(build)), stage, elapsed(build.started ?? build.queued)),
-      facts(build),
-      build.attempt > 1 ? el('span', { class: 'attempt' }, `attempt ${build.attempt}`) : '',
-      commitLine(build));
-    tail.setAttribute('aria-label', `Last lines of the log of ${visible(build.repository)} ${visible(build.branch)}`);
-  });
-  const text = plain(model.tails.get(build.id)?.text ?? '').trimEnd().split('\n').slice(-TAIL_LINES).join('\n');
-  setText(tail, text || 'No output yet.');
-  tail.classList.toggle('silent', !text);
-  tail.scrollTop = tail.scrollHeight;
-}
-
-function updateQueued(row, { build, position }) {
-  ifChanged(row, [position, build.error], () => row.replaceChildren(
-    el('span', { class: 'position' }, `${position}.`),
-    el('div', { class: 'what' }, el('span', { class: 'title' }, title(build)), facts(build), commitLine(build)),
-    el('span', { class: 'when' }, 'waiting ', elapsed(build.queued)),
-    build.error ? el('p', { class: 'error-line' }, `Attempt ${build.attempt} failed: ${visible(build.error)}. It will be tried again.`) : ''));
-}
-
-function updateEnded(row, build) {
-  ifChanged(row, [build.outcome, build.ended], () => {
-    const state = stateOf(build);
-    row.dataset.state = state;
-    const took = build.started && build.ended ? duration(build.ended - build.started) : '–';
-    row.replaceChildren(
-      badge(state),
-      el('div', { class: 'what' }, el('span', { class: 'title' }, title(build)), facts(build)),
-      commitLine(build),
-      el('span', { class: 'took', title: 'Duration' }, took),
-      el('span', { class: 'when' }, build.ended ? timeAgo(build.ended) : ''),
-      endedLine(build));
-  });
-}
-
-function endedLine(build) {
-  if (build.artifact) {
-    return el('p', { class: 'artifact-line' }, artifactLink(build.artifact),
-      build.artifact_size ? el('span', { class: 'size' }, bytes(build.artifact_size)) : null);
-  }
-  return build.error ? el('p', { class: 'error-line' }, visible(build.error)) : '';
-}
-
-function updateDelivery(row, delivery) {
-  ifChanged(row, delivery, () => row.replaceChildren(
-    badge(delivery.verdict, delivery.verdict),
-    el('span', { class: 'when' }, timeAgo(delivery.received)),
-    el('div', { class: 'what' }, name(delivery.repository ?? delivery.event, 'repository'), ' ',
-      name(String(delivery.ref ?? '').replace(/^refs\/(heads|tags)\//, ''), 'branch'),
-      delivery.event && delivery.event !== 'push' ? el('span', { class: 'event' }, visible(delivery.event)) : null),
-    delivery.reason ? el('p', { class: 'reason' }, visible(delivery.reason)) : '',
-    delivery.builds?.length ? el('p', { class: 'builds' }, ...delivery.builds.slice(0, 8).map((id, at) =>
-      buildLink(id, delivery.builds.length > 1 ? `build ${at + 1}` : 'build'))) : ''));
-}
-
-function updateProblem(item, problem) {
-  ifChanged(item, problem, () => {
-    const place = [problem.path, problem.line, problem.column].filter((part) => part || part === 0).join(':');
-    item.replaceChildren(
-      el('p', { class: 'place' }, visible(place)),
-      el('p', { class: 'problem' }, visible(problem.message)),
-      problem.text ? el('pre', { tabindex: '0', 'aria-label': 'The line in the file' }, plain(problem.text)) : '',
-      problem.help ? el('p', { class: 'help' }, visible(problem.help)) : '');
-  });
-}
-
-function renderCatalog() {
-  const { catalog } = model;
-  if (catalog === undefined) return;
-  const problems = catalog?.problems ?? [];
-  byId('catalog').dataset.problems = problems.length;
-  reconcile(byId('catalog-problems'), problems, (problem) => JSON.stringify(problem), () => el('li'), updateProblem);
-  byId('trouble').hidden = problems.length === 0;
-  setText(byId('trouble'), problems.length === 1 ? '1 problem' : `${problems.length} problems`);
-  byId('trouble').title = 'Problems in the configuration repository';
-  const state = byId('catalog-state');
-  ifChanged(state, [catalog?.revision, catalog?.loaded, catalog?.recipes, problems.length], () => {
-    if (!catalog?.revision) {
-      state.replaceChildren('The configuration repository has not been read yet.');
-      return;
-    }
-    const recipes = `${catalog.recipes} ${catalog.recipes === 1 ? 'recipe' : 'recipes'} at `;
-    const trouble = { 0: '', 1: ' One problem; its branch keeps its last good version.' }[problems.length]
-      ?? ` ${problems.length} problems; their branches keep their last good version.`;
-    state.replaceChildren(recipes, el('code', {}, visible(catalog.revision).slice(0, 10)),
-      ...(catalog.loaded ? [', read ', timeAgo(catalog.loaded)] : []), '.', trouble);
-  });
-}
-
-function renderDeliveries() {
-  const { deliveries } = model;
-  if (deliveries === undefined) return;
-  const counted = new Map();
-  const keyed = (deliveries ?? []).map((delivery) => {
-    const base = `${delivery.received} ${delivery.id ?? ''} ${delivery.repository} ${delivery.ref} ${delivery.verdict}`;
-    counted.set(base, (counted.get(base) ?? 0) + 1);
-    return { delivery, key: `${base} ${counted.get(base)}` };
-  });
-  byId('deliveries-none').hidden = keyed.length > 0;
-  setText(byId('deliveries-none'), deliveries === null ? 'The deliveries cannot be read right now.' : 'No webhook has called yet.');
-  reconcile(byId('deliveries-list'), keyed.slice(0, 25), (item) => item.key, () => el('li'),
-    (row, item) => updateDelivery(row, item.delivery));
-}
+// ---- What is shown ----
 
 function render() {
   const builds = Object.values(model.status ?? {});
-  const waiting = builds.filter((build) => build.status === 'queued').sort((a, b) => (a.id < b.id ? -1 : 1));
+  const waiting = builds.filter((build) => build.status === 'queued');
   const running = builds.filter((build) => build.status !== 'queued').sort((a, b) => (a.started ?? 0) - (b.started ?? 0) || (a.id < b.id ? -1 : 1));
   const known = model.status !== null && model.history !== null;
-  const empty = known && builds.length === 0 && model.history.length === 0;
-
+  const empty = known && builds.length === 0 && model.history.length === 0 && past.isLive;
   byId('welcome').hidden = !empty;
-  byId('running').hidden = empty;
+  byId('now').hidden = empty;
   byId('history').hidden = empty;
-  byId('running-none').hidden = !known || running.length > 0;
-  setText(byId('running-count'), String(running.length));
-  reconcile(byId('running-list'), running, (build) => build.id, makeCard, updateCard);
-
-  byId('queue').hidden = waiting.length === 0;
-  setText(byId('queue-count'), String(waiting.length));
-  const positions = waiting.slice(0, QUEUE_SHOWN).map((build, at) => ({ build, position: at + 1 }));
-  reconcile(byId('queue-list'), positions, (item) => item.build.id, () => el('li'), updateQueued);
-  byId('queue-more').hidden = waiting.length <= QUEUE_SHOWN;
-  setText(byId('queue-more'), `and ${waiting.length - QUEUE_SHOWN} more`);
-
-  byId('history-none').hidden = !known || model.history.length > 0;
-  reconcile(byId('history-list'), model.history ?? [], (build) => build.id, () => el('li'), updateEnded);
-
-  renderCatalog();
-  renderDeliveries();
-  if (known) {
-    setText(byId('summary'), `${running.length} running, ${waiting.length} queued`);
-    document.title = running.length + waiting.length > 0 ? `(${running.length + waiting.length}) autobuilder` : 'autobuilder';
-  }
+  renderRunning(running, known);
+  renderQueue(waiting);
+  reconcile(byId('history-list'), past.builds(model.history) ?? [], (build) => build.id, makeEnded, () => {});
+  past.render(model.history);
+  byId('history').toggleAttribute('data-waiting', past.builds(model.history) === null);
+  renderNotices();
+  showCatalog();
+  showPushes(new Map([...builds, ...(model.history ?? [])].map((build) => [build.id, build])));
+  if (!known) return;
+  setText(byId('summary'), summary(running.length, waiting.length));
+  document.title = builds.length > 0 ? `(${builds.length}) autobuilder` : 'autobuilder';
 }
 
+function summary(running, waiting) {
+  const places = model.queue?.places ? ` of ${model.queue.places}` : '';
+  return `${running}${running <= (model.queue?.places ?? 0) ? places : ''} running, ${waiting} waiting`;
+}
+
+function renderRunning(running, known) {
+  byId('running-none').hidden = !known || running.length > 0;
+  setText(byId('running-count'), String(running.length));
+  reconcile(byId('running-list'), running, (build) => build.id, makeCard,
+    (card, build) => updateCard(card, build, model.tails.get(build.id)?.text ?? ''));
+}
+
+function renderQueue(waiting) {
+  const places = new Map((model.queue?.builds ?? []).map((place) => [place.id, place]));
+  const far = Number.MAX_SAFE_INTEGER;
+  const place = (build) => places.get(build.id)?.position ?? far;
+  waiting.sort((a, b) => place(a) - place(b) || (a.id < b.id ? -1 : 1));
+  const rows = waiting.map((build, at) => ({ build, position: at + 1, reason: places.get(build.id)?.reason ?? '' }));
+  byId('queue').hidden = rows.length === 0;
+  setText(byId('queue-count'), String(rows.length));
+  const list = byId('queue-list');
+  reconcile(list, wholeQueue ? rows : rows.slice(0, QUEUE_SHOWN), (row) => row.build.id, (row) => makeQueued(row.build), updateQueued);
+  const more = byId('queue-more');
+  more.hidden = rows.length <= QUEUE_SHOWN;
+  setText(more, wholeQueue ? 'Show fewer' : `Show all ${rows.length}`);
+}
+
+/** What keeps the page or the builds from going on, as sentences. */
+function renderNotices() {
+  const sentences = [];
+  if (live.state === 'offline') sentences.push('The service does not answer. What you see may be old; trying again.');
+  if (model.busAway && live.state === 'live') {
+    sentences.push('The message bus is away, so nothing arrives by itself: the page asks every 3 seconds instead, and logs move in steps. Builds are not affected.');
+  }
+  if (model.queue?.trouble && live.state !== 'offline') sentences.push(`No build can start now: ${visible(model.queue.trouble)}.`);
+  reconcile(byId('notices'), sentences, (sentence) => sentence, (sentence) => el('p', { class: 'notice' }, sentence), () => {});
+}
+
+// ---- Where it comes from ----
+
+let queueAsked = 0;
+
+async function learnQueue() {
+  const asked = ++queueAsked;
+  let queue = null;
+  try { queue = await getJson('/api/queue?limit=1000'); } catch { return; }
+  if (asked !== queueAsked) return;
+  model.queue = queue;
+  draw();
+}
+
+async function learnReasons() {
+  await Promise.all([learnCatalog(), learnPushes(), learnQueue()]);
+  draw();
+}
+
+const learnQueueSoon = soon(learnQueue, 150);
+const learnReasonsSoon = soon(learnReasons, 700);
+
+/** Tails grow by updates; where none come, or some were missed, the status brings the last lines. */
+function keepTails(builds) {
+  const kept = live.state === 'live' && !model.busAway ? model.tails : new Map();
+  const seed = (build) => ({ text: build.monitor ? `${build.monitor}\n` : '', end: null });
+  model.tails = new Map(builds.map((build) => [build.id, kept.get(build.id) ?? seed(build)]));
+}
+
+/** Who came, went, or began: what the queue's order and reasons depend on. */
+function whoWaits(status) {
+  return Object.values(status ?? {}).map((build) => `${build.id} ${build.status === 'queued'}`).join();
+}
+
+let announced = 0;
+
 function announceEnds(before, after) {
-  if (!before) return;
+  if (!before || performance.now() - announced < ANNOUNCED_EVERY) return;
   const known = new Set(before.map((build) => build.id));
   const ended = after.filter((build) => !known.has(build.id));
   if (ended.length === 0) return;
+  announced = performance.now();
   const [first] = ended;
   const said = `${visible(first.repository)} ${visible(first.branch)}: ${MEANING[stateOf(first)]}`;
   byId('announcer').textContent = ended.length === 1 ? said : `${said}, and ${ended.length - 1} more builds ended`;
 }
 
-async function learnReasons() {
-  const [catalog, deliveries] = await Promise.allSettled([getJson('/api/catalog'), getJson('/deliveries')]);
-  model.catalog = catalog.value ?? model.catalog ?? null;
-  model.deliveries = deliveries.value ?? model.deliveries ?? null;
-  draw();
-}
-
-let reasonsSoon = 0;
-function learnReasonsSoon() {
-  clearTimeout(reasonsSoon);
-  reasonsSoon = setTimeout(learnReasons, 700);
-}
-
-/** Tails grow by updates; where none come, or some were missed, the status brings the last lines. */
-function keepTails(builds) {
-  const kept = live.state === 'live' ? model.tails : new Map();
-  const seed = (build) => ({ text: build.monitor ? `${build.monitor}\n` : '', end: null });
-  model.tails = new Map(builds.map((build) => [build.id, kept.get(build.id) ?? seed(build)]));
-}
-
-const connection = byId('connection');
 const live = new Live({
   state: (state) => {
-    showConnection(connection, state);
+    showConnection(byId('connection'), state);
+    model.busAway = false;
     if (state === 'live') model.tails.clear();
+    draw();
+  },
+  bus: ({ connected }) => {
+    model.busAway = connected === false;
+    if (connected) model.tails.clear();
+    draw();
   },
   status: (status) => {
+    if (whoWaits(status) !== whoWaits(model.status)) learnQueueSoon();
     model.status = status;
     keepTails(Object.values(status));
     learnReasonsSoon();
@@ -259,6 +152,7 @@ const live = new Live({
   history: (history) => {
     announceEnds(model.history, history);
     model.history = history;
+    past.refresh();
     draw();
   },
   update: ({ id, line, offset, end }) => {
@@ -272,8 +166,19 @@ const live = new Live({
   skipped: () => model.tails.clear(),
 });
 
-setText(byId('hook-address'), `${location.origin}/hook/monitor-watch`);
+function everySecond() {
+  tick();
+  for (const card of byId('running-list').children) keepPace(card);
+}
+
+byId('queue-more').addEventListener('click', () => {
+  wholeQueue = !wholeQueue;
+  byId('queue-more').setAttribute('aria-expanded', String(wholeQueue));
+  draw();
+});
+for (const place of [byId('hook-address'), document.querySelector('.hook-address')]) setText(place, `${location.origin}/hook/monitor-watch`);
 learnReasons();
+offerRepositories();
 setInterval(() => { if (!document.hidden) learnReasons(); }, REASONS_EVERY);
-setInterval(tick, 1000);
-document.addEventListener('visibilitychange', () => { if (!document.hidden) tick(); });
+setInterval(everySecond, 1000);
+document.addEventListener('visibilitychange', () => { if (!document.hidden) everySecond(); });

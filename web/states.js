@@ -9,13 +9,14 @@ const SHAPES = {
   error: 'M8 2.600v6.900M8 12.600v.5',
   cancelled: 'M3.500 8h9',
   superseded: 'M3.500 11.500V8a2.500 2.500 0 0 1 2.500-2.500h6M9.500 3l2.500 2.500L9.500 8',
-  queued: 'M8 4v4.300l2.800 1.700',
+  queued: 'M8 2.500a5.500 5.500 0 1 0 0 11a5.500 5.500 0 1 0 0-11M8 5.200v3.100l2 1.200',
   running: 'M5.500 4l6 4-6 4z',
   accepted: 'M3 8.500l3.200 3.200L13 4.800',
   refused: 'M4 4l8 8M12 4l-8 8',
   ignored: 'M3.500 8h9',
   duplicate: 'M5.500 5.500h7v7h-7zM3.500 10.500v-7h7',
   ping: 'M8 7.500v1',
+  copy: 'M5.500 5.500h7v7h-7zM3.500 10.500v-7h7',
 };
 
 /** The one word that stands for a build: its outcome, `queued`, or `running`. */

@@ -57,6 +57,17 @@ export function artifactLink(file) {
   return el('a', { href: `/artifacts/${encodeURIComponent(file)}`, class: 'artifact' }, name(file));
 }
 
+/** To the page of a repository; of one recipe if a branch and a script are given. */
+export function repositoryPath(repository, branch = null, script = null) {
+  const path = `/repo/${String(repository).split('/').map(encodeURIComponent).join('/')}`;
+  return branch === null ? path : `${path}?${new URLSearchParams({ branch, script })}`;
+}
+
+export function recipeLink(build, ...children) {
+  const href = repositoryPath(build.repository, build.branch, build.script);
+  return el('a', { href, class: 'recipe', title: 'How long it takes and how large it gets, build by build' }, ...children);
+}
+
 export function buildLink(id, ...children) {
   return el('a', { href: `/build/${encodeURIComponent(id)}` }, ...children);
 }
@@ -73,12 +84,20 @@ export function now() {
   return (Date.now() + skew) / 1000;
 }
 
-export function duration(seconds) {
+/** `fine` gives short ones with a digit more. */
+export function duration(seconds, fine = false) {
+  if (fine && seconds < 10 && seconds > 0) return `${Number(seconds.toFixed(1))} s`;
   const whole = Math.max(0, Math.floor(seconds));
   if (whole < 60) return `${whole} s`;
   const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
   const two = (number) => String(number).padStart(2, '0');
   return hours > 0 ? `${hours} h ${two(minutes)} min` : `${minutes} min ${two(rest)} s`;
+}
+
+/** A duration of whole steps, for an axis: `30 s`, `1.5 min`, `2 h`. */
+export function roundDuration(seconds) {
+  const [unit, size] = seconds >= 3600 ? ['h', 3600] : seconds >= 60 ? ['min', 60] : ['s', 1];
+  return `${Number((seconds / size).toFixed(1))} ${unit}`;
 }
 
 export function ago(seconds) {

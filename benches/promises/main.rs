@@ -5,16 +5,26 @@
 //! is compared with a limit is their ratio. Prints tables, and writes the same as `target/bench.json`.
 //! With words as arguments, only what has one of them in its name is measured.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that fails ends by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a measurement that fails ends by panicking"
+)]
 #![allow(clippy::disallowed_methods, reason = "what is measured is a process, which gives no event to wait for")]
 #![allow(clippy::module_inception, clippy::type_complexity, reason = "the tests' own world, used here as it is")]
 
+#[path = "../../tests/page/browser.rs"]
+#[allow(dead_code, reason = "the tests' own browser, of which a part is enough")]
+mod browser;
 mod checkout;
 mod engine;
 mod floor;
 mod history;
 mod idle;
+mod logs;
 mod many;
+mod page;
 mod push;
 mod report;
 mod stored;
@@ -30,13 +40,15 @@ use report::Table;
 type Measured = Pin<Box<dyn Future<Output = Table>>>;
 
 /// In the order of the promises; each ends what it started.
-const ALL: [(&str, fn() -> Measured); 6] = [
+const ALL: [(&str, fn() -> Measured); 8] = [
     ("push", || Box::pin(push::measure())),
     ("many", || Box::pin(many::measure())),
     ("checkout", || Box::pin(checkout::measure())),
     ("webhooks", || Box::pin(webhooks::measure())),
     ("history", || Box::pin(history::measure())),
+    ("logs", || Box::pin(logs::measure())),
     ("idle", || Box::pin(idle::measure())),
+    ("page", || Box::pin(page::measure())),
 ];
 
 fn main() {

@@ -81,18 +81,23 @@ async fn one(
         if since >= end {
             return latencies;
         }
-        stream.write_all(&request.bytes).await.unwrap();
-        answer.clear();
-        let whole = loop {
-            assert!(stream.read_buf(&mut answer).await.unwrap() > 0, "the service closed a connection");
-            if let Some(whole) = length(&answer)
-                && answer.len() >= whole
-            {
-                break whole;
-            }
-        };
+        let whole = exchange(&mut stream, &request.bytes, &mut answer).await;
         latencies.push(since.elapsed().as_secs_f64() * 1e3);
         assert!(good(&answer[..whole]), "{}", String::from_utf8_lossy(&answer));
+    }
+}
+
+/// Sends a request and reads its answer; gives the length of it, head and body.
+pub(super) async fn exchange(stream: &mut TcpStream, request: &[u8], answer: &mut Vec<u8>) -> usize {
+    stream.write_all(request).await.unwrap();
+    answer.clear();
+    loop {
+        assert!(stream.read_buf(answer).await.unwrap() > 0, "the service closed a connection");
+        if let Some(whole) = length(answer)
+            && answer.len() >= whole
+        {
+            return whole;
+        }
     }
 }
 

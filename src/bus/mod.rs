@@ -1,189 +1,116 @@
-//! What screens are fed from: outcomes are durable elsewhere, pictures are not.
+//! From what happens to what relays show, within the process or over Redis.
 //!
-//! Publishing never waits and never fails, so nothing a viewer does can slow a build. Changes of
-//! state and console output travel apart: a script that floods its console pushes out old output,
-//! never the news that a build ended. A reader that fell behind is told so and asks for a snapshot.
+//! ```text
+//! events ─▶ board ─▶ bus ─▶ relay, relay, …
+//! ```
+//!
+//! [`Events`] are typed and stay in the process: whoever changes a build tells them, the board is
+//! drawn from them. The [`Bus`] carries what the board shows to relays, as the payloads that their
+//! viewers get, on topics with the names that 0-autobuilder gave them. It has two backends that pass one
+//! contract (`tests/bus.rs`): nothing that publishes ever waits or fails, a reader that comes late or
+//! was away gets the newest pictures, and one that reads slowly misses output, never a picture.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+mod embedded;
+mod events;
+mod link;
+mod mailbox;
+mod message;
+mod redis;
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use tokio::sync::watch;
+
+use self::{embedded::Embedded, mailbox::Mailbox, redis::Redis};
+pub use self::{
+    events::{Event, Events, Output, Subscription},
+    link::Link,
+    message::{Message, NotAMessage, Topic, Update},
+    redis::NotAnAddress,
 };
 
-use bytes::Bytes;
-use tokio::sync::broadcast::{self, error::RecvError};
-
-use crate::model::{Build, BuildId};
-
-/// Changes a reader may be behind.
-const CHANGES: usize = 4096;
-
-/// Chunks of output a reader may be behind.
-const CHUNKS: usize = 512;
-
-/// Carries events from those who build to those who show. Cloning it gives another handle.
+/// Carries pictures and output from the board to relays. Cloning it gives another handle.
 #[derive(Debug, Clone)]
-pub struct Bus {
-    changes: broadcast::Sender<Change>,
-    output: broadcast::Sender<Output>,
-    /// How many changes were told in all.
-    told: Arc<AtomicU64>,
+pub enum Bus {
+    /// To relays in this process.
+    Embedded(Embedded),
+    /// To relays anywhere.
+    Redis(Redis),
 }
 
-/// Console output of a build, as it was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
-    /// Whose.
-    pub id: BuildId,
-    /// Where in the log it begins.
-    pub offset: u64,
-    /// What was written.
-    pub bytes: Bytes,
-}
-
-/// What a reader is told.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// A build is new, or its state changed; the change is already in the store.
-    BuildChanged(Arc<Build>),
-    /// The picture may be stale: somebody asked for a fresh one, or changes were missed.
-    Stale,
-    /// A build wrote something. Offsets tell whether something was missed before it.
-    Output(Output),
-}
-
-#[derive(Debug, Clone)]
-enum Change {
-    Build(Arc<Build>),
-    Stale,
-}
-
-/// One reader's place in the stream of events.
+/// One reader's messages. Dropping it ends the reading.
 #[derive(Debug)]
-pub struct Subscription {
-    changes: broadcast::Receiver<Change>,
-    output: broadcast::Receiver<Output>,
-    seen: u64,
+pub struct Inbox {
+    mailbox: Arc<Mailbox>,
+    /// What fills it, if that is a task.
+    _listener: Option<tokio_util::task::AbortOnDropHandle<()>>,
 }
 
 impl Bus {
     /// A bus within this process.
-    pub fn new() -> Self {
-        Self { changes: broadcast::Sender::new(CHANGES), output: broadcast::Sender::new(CHUNKS), told: Arc::default() }
+    pub fn embedded() -> Self {
+        Self::Embedded(Embedded::new())
     }
 
-    /// Tells that a build is new or its state changed. Call it after the store has it.
-    pub fn build_changed(&self, build: Arc<Build>) {
-        self.tell(Change::Build(build));
+    /// A bus over the Redis at this address; it need not be there yet. Needs a runtime.
+    pub fn redis(url: &SecretString) -> Result<Self, NotAnAddress> {
+        Redis::new(url).map(Self::Redis)
     }
 
-    /// Asks every reader to take a fresh snapshot (`GET /build/sync`).
-    pub fn refresh(&self) {
-        self.tell(Change::Stale);
+    /// Tells all readers. Never waits and never fails: what cannot be carried away soon enough is
+    /// dropped, the oldest output first, and of pictures all but the newest.
+    pub fn publish(&self, message: Message) {
+        match self {
+            Self::Embedded(bus) => bus.publish(message),
+            Self::Redis(bus) => bus.publish(message),
+        }
     }
 
-    fn tell(&self, change: Change) {
-        // No reader is no error: nobody has to watch.
-        let _ = self.changes.send(change);
-        self.told.fetch_add(1, Ordering::Release);
+    /// Keeps a newer picture for readers to come, without telling those that are there.
+    pub fn keep(&self, message: Message) {
+        match self {
+            Self::Embedded(bus) => bus.keep(message),
+            Self::Redis(bus) => bus.keep(message),
+        }
     }
 
-    /// How many changes were told so far. Who has [seen](Subscription::seen) as many knows them all.
-    pub fn told(&self) -> u64 {
-        self.told.load(Ordering::Acquire)
-    }
-
-    /// Tells what a build wrote. Call it after the log has it.
-    pub fn output(&self, id: BuildId, offset: u64, bytes: Bytes) {
-        let _ = self.output.send(Output { id, offset, bytes });
-    }
-
-    /// Reads everything from now on.
-    pub fn subscribe(&self) -> Subscription {
-        Subscription { seen: self.told(), changes: self.changes.subscribe(), output: self.output.subscribe() }
-    }
-}
-
-impl Default for Bus {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Subscription {
-    /// How many changes this reader has seen, those told before it came included.
-    pub fn seen(&self) -> u64 {
-        self.seen
-    }
-
-    /// The next event, changes before output; `None` when the bus is gone.
-    pub async fn next(&mut self) -> Option<Event> {
-        loop {
-            tokio::select! {
-                biased;
-                change = self.changes.recv() => {
-                    self.seen += match &change {
-                        Ok(_) => 1,
-                        Err(RecvError::Lagged(missed)) => *missed,
-                        Err(RecvError::Closed) => 0,
-                    };
-                    return match change {
-                        Ok(Change::Build(build)) => Some(Event::BuildChanged(build)),
-                        Ok(Change::Stale) | Err(RecvError::Lagged(_)) => Some(Event::Stale),
-                        Err(RecvError::Closed) => None,
-                    };
-                }
-                output = self.output.recv() => match output {
-                    Ok(output) => return Some(Event::Output(output)),
-                    // The next output's offset shows the gap.
-                    Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => return None,
-                },
+    /// Reads the newest pictures, and everything from now on.
+    pub fn subscribe(&self) -> Inbox {
+        match self {
+            Self::Embedded(bus) => Inbox { mailbox: bus.subscribe(), _listener: None },
+            Self::Redis(bus) => {
+                let (mailbox, listener) = bus.subscribe();
+                Inbox { mailbox, _listener: Some(listener) }
             }
         }
     }
+
+    /// Whether it carries.
+    pub fn link(&self) -> watch::Receiver<Link> {
+        match self {
+            Self::Embedded(bus) => bus.link(),
+            Self::Redis(bus) => bus.link(),
+        }
+    }
+
+    /// Waits until what was published is on its way.
+    pub async fn flushed(&self) {
+        match self {
+            Self::Embedded(_) => {}
+            Self::Redis(bus) => bus.flushed().await,
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::example;
-
-    #[tokio::test]
-    async fn publishing_without_a_reader_is_fine() {
-        let bus = Bus::new();
-        bus.output(BuildId::new(), 0, Bytes::from_static(b"nobody reads this"));
-        bus.refresh();
+impl Inbox {
+    /// Waits until there is something to take.
+    pub async fn arrived(&self) {
+        self.mailbox.arrived().await;
     }
 
-    #[tokio::test]
-    async fn a_flood_of_output_never_hides_a_change_of_state() {
-        let bus = Bus::new();
-        let mut reader = bus.subscribe();
-        let build = Arc::new(example::build("acme/tool", "refs/heads/main"));
-        bus.build_changed(build.clone());
-        for n in 0..CHUNKS as u64 + 10 {
-            bus.output(build.id, n, Bytes::from_static(b"x"));
-        }
-        assert!(matches!(reader.next().await, Some(Event::BuildChanged(seen)) if seen.id == build.id));
-        // The oldest chunks are gone, and the offset of the first one left says so.
-        assert!(matches!(reader.next().await, Some(Event::Output(Output { offset: 10.., .. }))));
-    }
-
-    #[tokio::test]
-    async fn a_reader_that_missed_changes_is_told_that_its_picture_is_stale() {
-        let bus = Bus::new();
-        let mut reader = bus.subscribe();
-        let build = Arc::new(example::build("acme/tool", "refs/heads/main"));
-        for _ in 0..CHANGES + 1 {
-            bus.build_changed(build.clone());
-        }
-        assert!(matches!(reader.next().await, Some(Event::Stale)));
-        assert!(matches!(reader.next().await, Some(Event::BuildChanged(_))));
-    }
-
-    #[tokio::test]
-    async fn a_reader_ends_with_the_bus() {
-        let mut reader = Bus::new().subscribe();
-        assert!(reader.next().await.is_none());
+    /// Takes all that is there: output first, then the history, then the current builds.
+    pub fn take(&self) -> Vec<Message> {
+        self.mailbox.take()
     }
 }

@@ -138,6 +138,14 @@ impl Catalog {
         self.about(repository).any(|entry| entry.file.poll)
     }
 
+    /// Every repository that files are about, and others that the same path may name instead.
+    pub fn repositories(&self) -> impl Iterator<Item = (Repository, Vec<Repository>)> {
+        self.entries.values().filter_map(|entry| {
+            let mut readings = entry.splits.iter().map(|(repository, _)| repository.clone());
+            Some((readings.next()?, readings.collect()))
+        })
+    }
+
     /// Every active file, by path.
     pub fn watched(&self) -> impl Iterator<Item = Watched<'_>> {
         self.entries.values().filter_map(|entry| {

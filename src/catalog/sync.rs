@@ -120,6 +120,15 @@ impl CatalogSync {
         Ok(applied)
     }
 
+    /// Whether the branch stands elsewhere than what is in force, asked over the network.
+    pub async fn is_behind(&self) -> Result<bool, SyncError> {
+        let loaded = self.loaded.borrow().clone();
+        let Some(Loaded { revision, branch: Some(branch), .. }) = loaded else { return Ok(true) };
+        let heads = self.mirrors.list_heads(&self.location.repository).await?;
+        let stands = heads.iter().find(|head| head.git_ref.branch().is_some_and(|it| it.as_str() == branch));
+        Ok(self.last_error().is_some() || stands.is_none_or(|head| head.commit.as_str() != revision))
+    }
+
     /// Whether a push is one of the catalog itself.
     pub fn concerns(&self, push: &Push) -> bool {
         let branch = self.loaded.borrow().as_ref().and_then(|loaded| loaded.branch.clone());

@@ -11,7 +11,9 @@ mod folder;
 mod generate;
 mod images;
 mod interrupt;
+mod limits;
 mod once;
+mod relay;
 mod serve;
 mod show;
 mod terminal;
@@ -43,6 +45,8 @@ enum LogFormat {
 enum Command {
     /// Run the service.
     Serve(ConfigArgs),
+    /// Run only the websocket relay, fed by Redis.
+    Relay(ConfigArgs),
     /// Look for mistakes in a configuration repository's working tree.
     Check(check::Args),
     /// Print the JSON Schema of a branch file, for editors.
@@ -95,6 +99,7 @@ pub fn run() -> ExitCode {
     };
     let ended = match cli.command {
         Command::Serve(args) => serve::run(&args, format),
+        Command::Relay(args) => relay::run(&args, format),
         Command::Check(args) => check::run(&args),
         Command::Schema => generate::schema(),
         Command::Build(args) => build::run(args, format),

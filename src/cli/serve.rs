@@ -3,7 +3,7 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info};
 
-use super::{ConfigArgs, End, load, run_async, terminal, usage};
+use super::{ConfigArgs, End, limits, load, run_async, terminal, usage};
 use crate::{
     logging,
     service::{Service, StartError},
@@ -11,11 +11,14 @@ use crate::{
 
 pub(super) fn run(args: &ConfigArgs, format: logging::Format) -> anyhow::Result<End> {
     logging::start(format, "info");
+    limits::raise();
     let config = load(args)?;
     config.check().map_err(usage)?;
     run_async(async {
         let service = Service::start(config).await.map_err(|error| match error {
-            StartError::Config(_) | StartError::InUse(_) | StartError::Listen { .. } => usage(error),
+            StartError::Config(_) | StartError::Bus(_) | StartError::InUse(_) | StartError::Listen { .. } => {
+                usage(error)
+            }
             other => other.into(),
         })?;
         terminal::print(&format!("Listening on http://{}\n", service.address()));

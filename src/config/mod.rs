@@ -4,6 +4,7 @@
 //! laid over: `AUTOBUILDER_<SECTION>_<KEY>`, and the two names that other programs share,
 //! `TMP_DIRECTORY` and `DOCKER_HOST`. A secret may come from a file of its own (`token_file`).
 
+mod forge;
 mod overlay;
 mod pipeline;
 mod secret;
@@ -135,14 +136,28 @@ impl Config {
         if self.hub.kind == HubKind::ZeroHub {
             return invalid("`hub.kind = \"zero-hub\"` is not supported by this version: use \"directory\"");
         }
+        self.check_relay()?;
         if !self.github.clone_url.contains("{repository}") {
             return invalid("`github.clone_url` must contain `{repository}`");
         }
         self.pipelines()?;
+        self.forge()?;
         self.catalog
             .repository
             .parse()
             .map_err(|problem| ConfigError::Invalid(format!("`catalog.repository`: {problem}")))
+    }
+
+    /// What the relay needs, and pages that are told of it.
+    pub fn check_relay(&self) -> Result<(), ConfigError> {
+        let url = &self.relay.public_url;
+        let known = ["ws://", "wss://", "http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
+        // It becomes part of a header and of a page.
+        let plain = url.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/?=&%[]".contains(c));
+        if url.is_empty() || (known && plain) {
+            return Ok(());
+        }
+        Err(ConfigError::Invalid(format!("`relay.public_url`: `{url}` is not an address like wss://live.example")))
     }
 
     /// Keys that are not at their default, although this version does nothing with them.
@@ -161,19 +176,7 @@ impl Config {
 }
 
 /// What later versions use. `README.md` says the same to people.
-const LATER: [&str; 11] = [
-    "github.api_url",
-    "github.status_context",
-    "hub.refresh_url",
-    "hub.url",
-    "hub.user",
-    "poll.all",
-    "poll.interval",
-    "redis.url",
-    "relay.listen",
-    "relay.public_url",
-    "webhook.install",
-];
+const LATER: [&str; 4] = ["hub.refresh_url", "hub.url", "hub.user", "webhook.install"];
 
 #[cfg(test)]
 mod tests;

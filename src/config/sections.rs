@@ -253,7 +253,7 @@ section!(
     /// The bus between service and relay.
     Redis {
         /// Its address; empty means in process.
-        url: String = String::new(),
+        url: Secret = Secret::default(),
     }
 );
 

@@ -51,9 +51,19 @@ fn parse(text: &str) -> Result<Address, &'static str> {
 }
 
 impl Address {
-    /// As given to libgit2, and shown in errors.
+    /// As shown in errors.
     pub(super) fn url(&self) -> String {
         format!("{}{}", self.origin, self.path)
+    }
+
+    /// Scheme, `://`, host and port.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// What follows the host, with its leading slash.
+    pub(super) fn path(&self) -> &str {
+        &self.path
     }
 
     /// Where a `file://` address points.

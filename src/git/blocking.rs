@@ -1,16 +1,13 @@
 //! Runs libgit2 on a blocking thread, under a timeout, with a way to call it off.
 //!
-//! A thread that hangs in a socket cannot be killed. It is abandoned instead: the caller goes on at once, and the
-//! thread, should it ever wake, finds the flag and ends before it touches a ref. The flag is also set when the
-//! caller's future is dropped. `Runtime::shutdown_timeout` keeps such a thread from holding up the process's end.
+//! A thread that hangs cannot be killed. It is abandoned instead: the caller goes on at once, and the thread, when it
+//! wakes, is told so and ends before it touches a ref. One that waits for a forge wakes at once, since its gateway
+//! (`web/`) hears the same; one that waits for a disk may not, and `Runtime::shutdown_timeout` keeps it from holding
+//! up the process's end. Dropping the caller's future abandons the work as well.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
 
 use super::GitError;
 
@@ -30,23 +27,20 @@ pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
 
 /// Tells blocking work that nobody waits for it any more.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Abandoned(Arc<AtomicBool>);
+pub(super) struct Abandoned(CancellationToken);
 
 impl Abandoned {
     pub(super) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.is_cancelled()
     }
 
     pub(super) fn check(&self) -> Result<(), GitError> {
         if self.is_set() { Err(GitError::Abandoned) } else { Ok(()) }
     }
-}
 
-struct SetOnDrop(Abandoned);
-
-impl Drop for SetOnDrop {
-    fn drop(&mut self) {
-        self.0.0.store(true, Ordering::Release);
+    /// Ends when it is set.
+    pub(super) async fn set(&self) {
+        self.0.cancelled().await;
     }
 }
 
@@ -57,7 +51,7 @@ pub(super) async fn run<T: Send + 'static>(
     work: impl FnOnce(&Abandoned) -> Result<T, GitError> + Send + 'static,
 ) -> Result<T, GitError> {
     let abandoned = Abandoned::default();
-    let _net = SetOnDrop(abandoned.clone());
+    let _net = abandoned.0.clone().drop_guard();
     let task = tokio::task::spawn_blocking(move || work(&abandoned));
     match tokio::time::timeout(timeout, task).await {
         Ok(Ok(done)) => done,

@@ -15,6 +15,8 @@ pub struct Config {
     pub mirrors: PathBuf,
     /// How long one fetch may take as a whole.
     pub timeout: Duration,
+    /// How long a forge may send nothing while an answer is due.
+    pub silence: Duration,
 }
 
 impl Config {
@@ -25,6 +27,8 @@ impl Config {
             token: None,
             mirrors: mirrors.into(),
             timeout: Duration::from_mins(10),
+            // The patience of the web server in front of most forges: none of them answers later.
+            silence: Duration::from_mins(1),
         }
     }
 }

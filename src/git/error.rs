@@ -44,7 +44,7 @@ pub enum GitError {
         what: String,
         /// Its address.
         url: String,
-        /// In libgit2's words.
+        /// In the words of the network, or of libgit2.
         reason: String,
     },
     /// The work took longer than it may.

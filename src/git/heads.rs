@@ -48,15 +48,32 @@ pub(super) fn fold(lines: impl Iterator<Item = (String, Oid)>) -> Vec<Head> {
     heads
 }
 
+/// A branch or tag as the remote has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteHead {
+    /// Which.
+    pub git_ref: GitRef,
+    /// What it points to: for an annotated tag, the tag object.
+    pub object: CommitId,
+    /// The commit it stands at.
+    pub commit: CommitId,
+}
+
 pub(super) fn commit_id(oid: Oid) -> Option<CommitId> {
     oid.to_string().parse().ok()
 }
 
 impl Mirrors {
-    /// Every branch and tag of the repository and the commit it stands at, asked over the network.
-    pub async fn list_heads(&self, repository: &Repository) -> Result<Vec<(GitRef, CommitId)>, GitError> {
+    /// Every branch and tag of the repository, asked over the network.
+    pub async fn list_heads(&self, repository: &Repository) -> Result<Vec<RemoteHead>, GitError> {
         let listing = list(self, self.mirror(repository)).await?;
-        let known = |head: &Head| Some((head.name.parse().ok()?, commit_id(head.commit())?));
+        let known = |head: &Head| {
+            Some(RemoteHead {
+                git_ref: head.name.parse().ok()?,
+                object: commit_id(head.oid)?,
+                commit: commit_id(head.commit())?,
+            })
+        };
         Ok(listing.heads.iter().filter_map(known).collect())
     }
 

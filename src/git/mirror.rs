@@ -20,6 +20,7 @@ use super::{
     Config, GitError,
     address::{Address, Template},
     stale,
+    web::Upstream,
 };
 use crate::model::Repository;
 
@@ -33,6 +34,7 @@ struct Shared {
     template: Template,
     token: Option<SecretString>,
     timeout: Duration,
+    upstream: Upstream,
     known: Mutex<HashMap<Address, Arc<Mirror>>>,
 }
 
@@ -45,6 +47,8 @@ pub(super) struct Mirror {
     pub(super) what: String,
     /// Only for the host of `clone_url`.
     pub(super) token: Option<SecretString>,
+    /// The way to forges, shared by all mirrors.
+    pub(super) upstream: Upstream,
     making: Mutex<()>,
     fetching: Arc<tokio::sync::Mutex<()>>,
     users: Arc<RwLock<()>>,
@@ -71,8 +75,9 @@ impl Mirrors {
         // and hashing 80 MB of files again doubles the time of a checkout.
         git2::opts::strict_hash_verification(false);
         let template = Template::parse(&config.clone_url)?;
-        let Config { token, mirrors: directory, timeout, .. } = config;
-        Ok(Self(Arc::new(Shared { directory, template, token, timeout, known: Mutex::default() })))
+        let Config { token, mirrors: directory, timeout, silence, .. } = config;
+        let upstream = Upstream::new(silence);
+        Ok(Self(Arc::new(Shared { directory, template, token, timeout, upstream, known: Mutex::default() })))
     }
 
     /// The directory of a repository's objects, there before anything is fetched. Blocks, briefly.
@@ -133,6 +138,7 @@ impl Mirrors {
                 what: what.to_owned(),
                 token: self.0.token.clone().filter(|_| self.0.template.trusts(&address)),
                 address,
+                upstream: self.0.upstream.clone(),
                 making: Mutex::default(),
                 fetching: Arc::default(),
                 users: Arc::default(),
@@ -177,8 +183,7 @@ impl Mirror {
 
 /// `HEAD` is written last: without it a directory is no mirror yet, and the next start makes it anew.
 fn create(directory: &Path) -> Result<(), GitError> {
-    // libgit2 would by default follow a redirect to another host, and send the token there.
-    const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n[http]\n\tfollowRedirects = false\n";
+    const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n";
     for part in ["objects/pack", "objects/info", "refs/heads", "refs/tags"] {
         let path = directory.join(part);
         fs::create_dir_all(&path).map_err(GitError::disk("create", path))?;

@@ -6,6 +6,7 @@
 //!
 //! libgit2 blocks and knows no timeout without `unsafe`. So every call runs on a blocking thread under a
 //! tokio timeout; a thread that hangs is abandoned: it can no longer change a ref, and the mirror stays usable.
+//! What it waits for over the network is in our hands: it reaches forges only through a gateway of ours (`web/`).
 //! Options are never parsed from names, nothing runs a program, and no hook or template is ever copied.
 
 mod address;
@@ -40,5 +41,6 @@ pub use compact::Compacted;
 pub use config::Config;
 pub use error::GitError;
 pub use fetch::Fetched;
+pub use heads::RemoteHead;
 pub use mirror::{MirrorUse, Mirrors};
 pub use tree::{SkipReason, Skipped, Tree, TreeLimits};

@@ -24,7 +24,7 @@ impl<'mirror> Source<'mirror> {
     pub(super) fn open(mirror: &'mirror Mirror, abandoned: &Abandoned) -> Result<Self, GitError> {
         match mirror.address.local_path() {
             Some(path) => Local::open(mirror, &path, abandoned.clone()).map(Self::Local),
-            None => Ok(Self::Web(Web::new(mirror, abandoned.clone()))),
+            None => Web::open(mirror, abandoned.clone()).map(Self::Web),
         }
     }
 

@@ -8,6 +8,7 @@ use warp::{
 
 use super::{
     Answer, Shared, answer, assets, get,
+    html::escaped,
     range::{self, Content},
     reply::{self, Problem},
     with,
@@ -99,9 +100,4 @@ fn size(bytes: u64) -> String {
         unit += 1;
     }
     if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", units[unit]) }
-}
-
-/// Text inside an element or a quoted attribute (HTML Living Standard, "Escaping a string").
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }

@@ -82,7 +82,7 @@ pub(super) fn routes(
 
 /// The board, with every change that was made before now.
 async fn board(parts: &Shared) -> &Board {
-    parts.board.caught_up(parts.bus.told()).await;
+    parts.board.caught_up(parts.events.told()).await;
     &parts.board
 }
 
@@ -170,7 +170,7 @@ async fn send_all(parts: &Shared, sender: &mpsc::Sender<io::Result<Bytes>>) -> R
 }
 
 fn sync(parts: &Shared) -> Answer {
-    parts.bus.refresh();
+    parts.events.refresh();
     reply::json(&json!({"status": "success"}))
 }
 

@@ -17,6 +17,7 @@ use crate::{
     store::{
         builds, recipes,
         stages::{self, Entered},
+        statuses,
     },
 };
 
@@ -38,6 +39,8 @@ struct Detail<'a> {
     previous: Option<BuildId>,
     next: Option<BuildId>,
     queue: Option<Value>,
+    /// Why the forge does not show its status.
+    status_refused: Option<String>,
 }
 
 /// What the store has about one build.
@@ -46,6 +49,7 @@ struct Known {
     stages: Vec<Entered>,
     previous: Option<BuildId>,
     next: Option<BuildId>,
+    status_refused: Option<String>,
 }
 
 pub(super) fn routes(
@@ -76,6 +80,7 @@ async fn build(id: String, parts: Shared) -> Answer {
         previous: known.previous,
         next: known.next,
         queue,
+        status_refused: known.status_refused,
     })
 }
 
@@ -87,7 +92,8 @@ async fn known(parts: &Shared, id: BuildId) -> Result<Known, Problem> {
             build.usual = recipes::usual(tx, repository, name, build.recipe.script.as_str())?;
         }
         let (previous, next) = recipes::neighbours(tx, row)?;
-        Ok(Some(Known { build, stages: stages::of(tx, row)?, previous, next }))
+        let (stages, status_refused) = (stages::of(tx, row)?, statuses::refusal(tx, id)?);
+        Ok(Some(Known { build, stages, previous, next, status_refused }))
     });
     let found = found.await.map_err(|error| store_failed(&error))?;
     found.ok_or_else(|| Problem::not_found(format!("there is no build `{id}`")))

@@ -38,6 +38,8 @@ async fn ready(parts: Shared) -> Answer {
     let health = parts.health.borrow().clone();
     let store = parts.database.read(crate::store::history::board).await.err().map(|error| error.to_string());
     let catalog = parts.sync.is_loaded();
+    // Told, and no reason to be taken out of service: builds do not need it.
+    let bus = parts.link.as_ref().and_then(|link| link.borrow().trouble().map(str::to_owned));
     let well =
         store.is_none() && health.engine.is_none() && health.tmp_directory.is_none() && health.started && catalog;
     let body = json!({
@@ -46,6 +48,7 @@ async fn ready(parts: Shared) -> Answer {
         "engine": health.engine,
         "tmp_directory": health.tmp_directory,
         "catalog": if catalog { None } else { Some(unread(&parts)) },
+        "bus": bus,
         "started": health.started,
     });
     let code = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -12,12 +12,16 @@ mod deliver;
 mod detail;
 mod health;
 mod hooks;
+mod html;
+mod lines;
 mod live;
 mod pages;
+mod query;
 mod range;
 mod reply;
 mod report;
 mod repositories;
+mod search;
 mod server;
 mod status;
 
@@ -33,11 +37,11 @@ pub use self::{
     server::serve,
 };
 use crate::{
-    bus::Bus,
+    bus::{Events, Link},
     catalog::{CatalogSync, Keeper},
     intake::Intake,
     lifecycle::Lifecycle,
-    live::Board,
+    live::{Board, Origins, Relay},
     logs::Logs,
     metrics::Metrics,
     publish::DirectoryHub,
@@ -54,7 +58,14 @@ pub struct Parts {
     pub catalog: Arc<Keeper>,
     pub sync: Arc<CatalogSync>,
     pub board: Board,
-    pub bus: Bus,
+    pub relay: Relay,
+    /// Whose pages may watch.
+    pub origins: Origins,
+    /// The way to relays elsewhere, if there may be any.
+    pub link: Option<watch::Receiver<Link>>,
+    /// Where browsers reach a relay other than our own.
+    pub relay_url: Option<String>,
+    pub events: Events,
     pub hub: DirectoryHub,
     pub metrics: Metrics,
     pub health: watch::Receiver<Health>,
@@ -71,11 +82,16 @@ type Shared = Arc<Parts>;
 
 /// Every route, with its errors mapped and its headers set.
 pub fn routes(parts: Parts) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static {
+    let policy = reply::policy(parts.relay_url.as_deref());
     let parts = Arc::new(parts);
     hooks::routes(&parts)
         .or(builds::routes(&parts))
         .unify()
         .or(report::routes(&parts))
+        .unify()
+        .or(lines::routes(&parts))
+        .unify()
+        .or(search::routes(&parts))
         .unify()
         .or(status::routes(&parts))
         .unify()
@@ -95,7 +111,8 @@ pub fn routes(parts: Parts) -> impl Filter<Extract = (Response,), Error = Infall
         .unify()
         .recover(explain)
         .unify()
-        .map(reply::guard)
+        .and(warp::header::headers_cloned())
+        .map(move |response, headers| reply::guard(html::for_reader(response, &headers), &policy))
 }
 
 /// Gives handlers what they share.

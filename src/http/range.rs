@@ -72,6 +72,17 @@ pub(super) fn send(content: Content, headers: &HeaderMap) -> Answer {
     Ok(response)
 }
 
+/// Answers with `count` bytes from `from` on, or those of them that exist.
+pub(super) fn part(content: Content, from: u64, count: u64) -> Answer {
+    let start = from.min(content.size);
+    let end = start.saturating_add(count).min(content.size);
+    let mut response =
+        body(content.file, start, end).map_err(|error| Problem::unavailable("the file could not be read", &error))?;
+    set(&mut response, header::CONTENT_LENGTH, &(end - start).to_string());
+    set(&mut response, header::CONTENT_TYPE, content.content_type);
+    Ok(response)
+}
+
 fn matches_any(header: Option<&HeaderValue>, validator: &str) -> bool {
     header.and_then(|value| value.to_str().ok()).is_some_and(|list| {
         list.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == validator)

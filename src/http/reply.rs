@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::assets::CONTENT_SECURITY_POLICY;
+use super::{assets::CONTENT_SECURITY_POLICY, html::Sentence};
 use bytes::Bytes;
 use serde::Serialize;
 use warp::{
@@ -48,6 +48,7 @@ impl Reply for Problem {
         let body = serde_json::json!({ "status": "error", "message": self.message });
         let mut response = with_type(body.to_string().into(), "application/json");
         *response.status_mut() = self.status;
+        response.extensions_mut().insert(Sentence(self.message));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
         }
@@ -101,15 +102,22 @@ pub(super) fn status(status: StatusCode, mut response: reply::Response) -> reply
     response
 }
 
+/// What pages may do: what they need, and a connection to the relay, if there is one.
+pub(super) fn policy(relay: Option<&str>) -> HeaderValue {
+    let allowed = |relay| CONTENT_SECURITY_POLICY.replace("connect-src 'self'", &format!("connect-src 'self' {relay}"));
+    let with_relay = relay.and_then(|relay| HeaderValue::try_from(allowed(relay)).ok());
+    with_relay.unwrap_or(HeaderValue::from_static(CONTENT_SECURITY_POLICY))
+}
+
 /// Headers of every answer.
-pub(super) fn guard(mut response: reply::Response) -> reply::Response {
+pub(super) fn guard(mut response: reply::Response, policy: &HeaderValue) -> reply::Response {
     let headers = response.headers_mut();
+    // Set on every answer, also on artifacts, so that nothing a build leaves can run in a reader's
+    // browser in our name.
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
     let mut set = |name: &'static str, value: &'static str| {
         headers.insert(name, HeaderValue::from_static(value));
     };
-    // Set on every answer, also on artifacts, so that nothing a build leaves can run in a reader's
-    // browser in our name.
-    set("content-security-policy", CONTENT_SECURITY_POLICY);
     set("x-content-type-options", "nosniff");
     set("referrer-policy", "no-referrer");
     set("cross-origin-opener-policy", "same-origin");

@@ -28,6 +28,9 @@ const LONGEST_TAIL: usize = 100_000;
 #[derive(Debug, Deserialize)]
 struct ReportQuery {
     tail: Option<usize>,
+    /// A part of the log, in bytes, as a link can name it: a line that is too long for the page.
+    from: Option<u64>,
+    count: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -58,7 +61,8 @@ pub(super) fn routes(
 async fn report(id: String, parts: Shared, query: ReportQuery, headers: HeaderMap) -> Answer {
     let id = build_id(&id)?;
     let build = find(&parts, id).await?;
-    send(&parts, &build, query.tail, &headers)
+    let part = query.from.map(|from| (from, query.count.unwrap_or(u64::MAX)));
+    send(&parts, &build, query.tail, part, &headers)
 }
 
 pub(super) async fn find(parts: &Shared, id: BuildId) -> Result<Build, Problem> {
@@ -82,17 +86,20 @@ async fn logs(tail: Tail, parts: Shared, query: LogsQuery, headers: HeaderMap) -
         }
     }
     let build = newest.ok_or_else(|| Problem::not_found(format!("there is no build of `{}`", path.shown())))?;
-    send(&parts, &build, query.tail, &headers)
+    send(&parts, &build, query.tail, None, &headers)
 }
 
-fn send(parts: &Shared, build: &Build, tail: Option<usize>, headers: &HeaderMap) -> Answer {
+fn send(parts: &Shared, build: &Build, tail: Option<usize>, part: Option<(u64, u64)>, headers: &HeaderMap) -> Answer {
     let failed = |error: std::io::Error| Problem::unavailable("the log could not be read", &error);
     let mut response = match tail {
         Some(lines) => reply::text(parts.logs.tail(build.id, lines.min(LONGEST_TAIL)).map_err(failed)?),
         None => match parts.logs.open(build.id).map_err(failed)? {
             Some((file, size)) => {
                 let content = Content { file, size, content_type: "text/plain; charset=utf-8", etag: None };
-                range::send(content, headers)?
+                match part {
+                    Some((from, count)) => range::part(content, from, count)?,
+                    None => range::send(content, headers)?,
+                }
             }
             // It has written nothing yet.
             None => reply::text(""),

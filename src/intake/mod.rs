@@ -8,6 +8,8 @@
 //! signature is wrong is counted and never stored: strangers cannot fill the ledger.
 
 mod order;
+mod patrol;
+mod poll;
 mod verdict;
 
 use std::{sync::Arc, time::Duration};
@@ -17,10 +19,11 @@ use tracing::{info, warn};
 
 pub use self::{
     order::{Order, OrderError},
+    patrol::{Patrol, Rounds},
     verdict::{Answer, Refusal},
 };
 use crate::{
-    catalog::{Applied, CatalogSync, Keeper, Lookup},
+    catalog::{Applied, CatalogSync, Keeper, Lookup, SyncError},
     git::Mirrors,
     hook::{self, Event, Headers, Received},
     lifecycle::{Accepted, Lifecycle, NewBuild},
@@ -170,6 +173,15 @@ impl Intake {
         line.verdict = Verdict::Accepted;
         line.reason.clone_from(&message);
         self.write(line, None, Answer::Accepted { builds: Vec::new(), message: Some(message) }).await
+    }
+
+    /// Reads the configuration again if its branch has moved, or if it could not be read before.
+    async fn look_at_configuration(&self) -> Result<(), SyncError> {
+        if self.sync.is_behind().await? {
+            // The failure is in the log already.
+            let _ = self.sync.reload().await;
+        }
+        Ok(())
     }
 
     async fn ignore(&self, mut line: Delivery, deletion: Option<Push>, reason: String) -> Answer {

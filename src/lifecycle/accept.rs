@@ -3,10 +3,11 @@
 //! The push, its builds, their places in the queue and the line in the ledger are one transaction,
 //! so the answer "accepted" is true whatever happens the moment after.
 
-use super::{Lifecycle, NotKept};
+use super::{Lifecycle, NotKept, changed};
 use crate::{
-    model::{BuildId, Cause, CommitId, Delivery, Ending, Outcome, Push, Recipe, Timestamp, Verdict},
+    model::{Build, BuildId, Cause, CommitId, Delivery, Ending, Outcome, Push, Recipe, Timestamp, Verdict},
     queue,
+    report::Outbox,
     sqlite::{Error, Tx},
     store::{
         builds, deliveries,
@@ -42,6 +43,7 @@ impl Lifecycle {
         commit: CommitId,
         wanted: Vec<NewBuild>,
     ) -> Result<Accepted, NotKept> {
+        let outbox = self.outbox.clone();
         let (accepted, changed) = self
             .database
             .write(move |tx| {
@@ -52,14 +54,10 @@ impl Lifecycle {
                     return Ok((Accepted::Duplicate(builds::ids_of_push(tx, row)?), Vec::new()));
                 }
                 let row = keep_push(tx, &push, &commit, delivery.received)?;
-                let ids = keep_builds(tx, row, &push, &wanted)?;
+                let builds = keep_builds(tx, &outbox, row, &push, &wanted)?;
                 delivery.verdict = Verdict::Accepted;
                 deliveries::record(tx, &delivery, Some(row))?;
-                let mut changed = Vec::new();
-                for id in &ids {
-                    changed.extend(Self::reread(tx, *id)?);
-                }
-                Ok((Accepted::New(ids), changed))
+                Ok((Accepted::New(ids(&builds)), builds))
             })
             .await?;
         self.announce(changed);
@@ -88,13 +86,18 @@ fn seen_before(tx: &Tx, delivery: &Delivery, push: &Push) -> Result<Option<(Push
     {
         return Ok(Some((row, "this delivery was accepted before")));
     }
-    let Some(row) = pushes::same(tx, push)? else { return Ok(None) };
     // The same change again is a new push only if the ref has meanwhile gone back to where it began.
-    let continues = pushes::head(tx, &push.repository, &push.git_ref)?.is_some_and(|head| head == push.before.as_str());
-    Ok((!continues).then_some((row, "the same push was accepted before")))
+    if pushes::head(tx, &push.repository, &push.git_ref)?.is_some_and(|head| head == push.before.as_str()) {
+        return Ok(None);
+    }
+    if let Some(row) = pushes::same(tx, push)? {
+        return Ok(Some((row, "the same push was accepted before")));
+    }
+    let found = pushes::found(tx, push)?;
+    Ok(found.map(|row| (row, "this push was found before, without its delivery")))
 }
 
-fn keep_push(tx: &Tx, push: &Push, commit: &CommitId, received: Timestamp) -> Result<PushRow, Error> {
+pub(super) fn keep_push(tx: &Tx, push: &Push, commit: &CommitId, received: Timestamp) -> Result<PushRow, Error> {
     let place = pushes::place(tx, push)?;
     if place.newest {
         pushes::move_head(tx, &push.repository, &push.git_ref, &push.after)?;
@@ -103,21 +106,30 @@ fn keep_push(tx: &Tx, push: &Push, commit: &CommitId, received: Timestamp) -> Re
 }
 
 /// Keeps one build for each recipe; a refused one ends at once, with its reason.
-pub(super) fn keep_builds(tx: &Tx, row: PushRow, push: &Push, wanted: &[NewBuild]) -> Result<Vec<BuildId>, Error> {
+pub(super) fn keep_builds(
+    tx: &Tx,
+    outbox: &Outbox,
+    row: PushRow,
+    push: &Push,
+    wanted: &[NewBuild],
+) -> Result<Vec<Build>, Error> {
     let now = Timestamp::now();
-    let mut ids = Vec::new();
+    let mut kept = Vec::new();
     for build in wanted {
-        let id = BuildId::new();
-        let seq = builds::insert(tx, row, id, &build.recipe, now)?;
+        let seq = builds::insert(tx, row, BuildId::new(), &build.recipe, now)?;
         match &build.refusal {
             None => queue::push(tx, seq.0, &push.repository, now)?,
             Some(reason) => {
                 builds::finish(tx, seq, &refused(reason), now)?;
             }
         }
-        ids.push(id);
+        kept.push(changed(tx, outbox, seq)?);
     }
-    Ok(ids)
+    Ok(kept)
+}
+
+pub(super) fn ids(builds: &[Build]) -> Vec<BuildId> {
+    builds.iter().map(|build| build.id).collect()
 }
 
 fn refused(reason: &str) -> Ending {

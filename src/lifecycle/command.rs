@@ -2,10 +2,15 @@
 
 use thiserror::Error;
 
-use super::{Lifecycle, NewBuild, accept::keep_builds};
+use super::{
+    Lifecycle, NewBuild,
+    accept::{ids, keep_builds},
+    changed,
+};
 use crate::{
     model::{Build, BuildId, BuildState, CommitId, Ending, Outcome, Push, Timestamp},
     queue,
+    report::Outbox,
     sqlite::{Error, Tx},
     store::{builds, pushes},
 };
@@ -41,7 +46,8 @@ pub struct Wanted {
 impl Lifecycle {
     /// Ends a build: at once if it waits, by SIGTERM if it runs.
     pub async fn cancel(&self, id: BuildId) -> Result<Build, CommandError> {
-        let build = self.database.write(move |tx| cancel(tx, id)).await?;
+        let outbox = self.outbox.clone();
+        let build = self.database.write(move |tx| cancel(tx, &outbox, id)).await?;
         let build = build.ok_or(CommandError::Unknown(id))?;
         match (&build.before, &build.now.state) {
             (BuildState::Finished(ending), _) => return Err(CommandError::Ended(id, ending.outcome.as_str())),
@@ -56,6 +62,7 @@ impl Lifecycle {
 
     /// Builds the same commit by the same recipe again, as a new build of the same push.
     pub async fn retry(&self, id: BuildId) -> Result<Build, CommandError> {
+        let outbox = self.outbox.clone();
         let new = self
             .database
             .write(move |tx| {
@@ -65,8 +72,7 @@ impl Lifecycle {
                 }
                 let push = builds::push_of(tx, id)?;
                 let again = [NewBuild { recipe: old.recipe.clone(), refusal: None }];
-                let ids = keep_builds(tx, push, &old.push, &again)?;
-                Ok(Ok(Self::reread(tx, ids[0])?))
+                Ok(Ok(keep_builds(tx, &outbox, push, &old.push, &again)?))
             })
             .await??;
         self.announce(new.clone());
@@ -77,7 +83,8 @@ impl Lifecycle {
     /// Builds a ref on somebody's order. A commit that was pushed to that ref before keeps its place
     /// among the pushes, so that an old one does not move a link back.
     pub async fn build(&self, wanted: Wanted) -> Result<Vec<BuildId>, CommandError> {
-        let (ids, changed) = self
+        let outbox = self.outbox.clone();
+        let new = self
             .database
             .write(move |tx| {
                 let row = match pushes::of_commit(tx, &wanted.push, &wanted.commit)? {
@@ -88,15 +95,11 @@ impl Lifecycle {
                         pushes::insert(tx, &wanted.push, &wanted.commit, place, Timestamp::now())?
                     }
                 };
-                let ids = keep_builds(tx, row, &wanted.push, &wanted.builds)?;
-                let mut changed = Vec::new();
-                for id in &ids {
-                    changed.extend(Self::reread(tx, *id)?);
-                }
-                Ok((ids, changed))
+                keep_builds(tx, &outbox, row, &wanted.push, &wanted.builds)
             })
             .await?;
-        self.announce(changed);
+        let ids = ids(&new);
+        self.announce(new);
         self.bell.notify_one();
         Ok(ids)
     }
@@ -107,7 +110,7 @@ struct Cancelled {
     now: Build,
 }
 
-fn cancel(tx: &Tx, id: BuildId) -> Result<Option<Cancelled>, Error> {
+fn cancel(tx: &Tx, outbox: &Outbox, id: BuildId) -> Result<Option<Cancelled>, Error> {
     let Some((row, build)) = builds::find(tx, id)? else { return Ok(None) };
     match build.state {
         BuildState::Queued { .. } => {
@@ -117,5 +120,5 @@ fn cancel(tx: &Tx, id: BuildId) -> Result<Option<Cancelled>, Error> {
         BuildState::Running { .. } => builds::set_cancelling(tx, id)?,
         BuildState::Finished(_) => {}
     }
-    Ok(Some(Cancelled { before: build.state, now: builds::get(tx, row)? }))
+    Ok(Some(Cancelled { before: build.state, now: changed(tx, outbox, row)? }))
 }

@@ -1,11 +1,12 @@
 //! The only place where a build changes its state.
 //!
 //! Every change goes the same way: first into the store, in one transaction with all that belongs to
-//! it, and only then to the bus, for screens. So a screen never shows what a crash could take back,
-//! and a finished build never changes again.
+//! it and with what the forge is to be told of it, and only then an event, for screens. So a screen
+//! never shows what a crash could take back, and a finished build never changes again.
 
 mod accept;
 mod command;
+mod missed;
 mod progress;
 mod waiting;
 
@@ -25,11 +26,12 @@ pub use self::{
     waiting::{Queue, Waiting},
 };
 use crate::{
-    bus::Bus,
+    bus::Events,
     metrics::Metrics,
     model::{Build, BuildId},
+    report::Outbox,
     sqlite::{self, Database},
-    store,
+    store::builds::{self, BuildRow},
 };
 
 /// A change could not be made.
@@ -40,8 +42,9 @@ pub struct NotKept(#[from] pub sqlite::Error);
 /// Accepts, hands out, and settles builds.
 pub struct Lifecycle {
     database: Database,
-    bus: Bus,
+    events: Events,
     metrics: Metrics,
+    outbox: Outbox,
     /// Rung when a build may have become claimable.
     bell: Notify,
     /// How to end each build that is in a worker's hands.
@@ -49,21 +52,17 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// A lifecycle on this store, telling this bus.
-    pub fn new(database: Database, bus: Bus, metrics: Metrics) -> Self {
-        Self { database, bus, metrics, bell: Notify::new(), running: Mutex::default() }
+    /// A lifecycle on this store, telling these events, and the forge by this outbox.
+    pub fn new(database: Database, events: Events, metrics: Metrics, outbox: Outbox) -> Self {
+        Self { database, events, metrics, outbox, bell: Notify::new(), running: Mutex::default() }
     }
 
-    /// Tells screens about builds that have changed in the store.
+    /// Tells screens, and whoever tells the forge, about builds that have changed in the store.
     fn announce(&self, builds: Vec<Build>) {
         for build in builds {
-            self.bus.build_changed(Arc::new(build));
+            self.events.build_changed(Arc::new(build));
         }
-    }
-
-    /// Reads a build again, after a change, inside the transaction of that change.
-    fn reread(tx: &sqlite::Tx, id: BuildId) -> Result<Vec<Build>, sqlite::Error> {
-        Ok(store::builds::find(tx, id)?.map(|(_, build)| build).into_iter().collect())
+        self.outbox.ring();
     }
 
     fn token(&self, id: BuildId) -> CancellationToken {
@@ -74,4 +73,12 @@ impl Lifecycle {
     fn forget(&self, id: BuildId) {
         self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&id);
     }
+}
+
+/// Reads a build after a change, inside the transaction of that change, and writes down what the forge
+/// is to be told of it.
+fn changed(tx: &sqlite::Tx, outbox: &Outbox, row: BuildRow) -> Result<Build, sqlite::Error> {
+    let build = builds::get(tx, row)?;
+    outbox.note(tx, row, &build)?;
+    Ok(build)
 }

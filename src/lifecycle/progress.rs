@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::{Lifecycle, NotKept};
+use super::{Lifecycle, NotKept, changed};
 use crate::{
     model::{Build, BuildState, Ending, Stage, Timestamp},
     queue,
@@ -52,13 +52,14 @@ impl Lifecycle {
     }
 
     async fn try_claim(&self) -> Result<Option<Claim>, NotKept> {
+        let outbox = self.outbox.clone();
         let found = self
             .database
-            .write(|tx| {
+            .write(move |tx| {
                 let now = Timestamp::now();
                 let Some(row) = queue::claim(tx, now)?.map(BuildRow) else { return Ok(None) };
                 builds::start(tx, row, now)?;
-                Ok(Some((row, builds::get(tx, row)?)))
+                Ok(Some((row, changed(tx, &outbox, row)?)))
             })
             .await?;
         let Some((row, build)) = found else { return Ok(None) };
@@ -125,22 +126,22 @@ impl Lifecycle {
         let outcome = ending.outcome;
         let id = claim.build.id;
         let row = claim.row;
-        let changed = self
+        let ended = self
             .insist("write the end of a build", || {
-                let ending = ending.clone();
+                let (ending, outbox) = (ending.clone(), self.outbox.clone());
                 self.database.write(move |tx| {
                     queue::settle(tx, row.0)?;
                     let ended = builds::finish(tx, row, &ending, Timestamp::now())?;
-                    if ended { Self::reread(tx, id) } else { Ok(Vec::new()) }
+                    ended.then(|| changed(tx, &outbox, row)).transpose()
                 })
             })
             .await;
         self.forget(id);
-        if let Some(build) = changed.first() {
+        if let Some(build) = &ended {
             self.metrics.ended(outcome);
             log_end(build, &ending);
         }
-        self.announce(changed);
+        self.announce(ended.into_iter().collect());
         self.bell.notify_one();
     }
 
@@ -157,19 +158,19 @@ impl Lifecycle {
         let again = Timestamp::now().after(backoff);
         let (id, row) = (claim.build.id, claim.row);
         warn!(build.id = %id, "Attempt {} failed, trying again in {backoff:?}: {}", claim.build.attempt, fault.message);
-        let changed = self
+        let back = self
             .insist("put a build back", || {
-                let reason = fault.message.clone();
+                let (reason, outbox) = (fault.message.clone(), self.outbox.clone());
                 self.database.write(move |tx| {
                     queue::release(tx, row.0, again)?;
                     builds::requeue(tx, row, again, &reason)?;
-                    Self::reread(tx, id)
+                    changed(tx, &outbox, row)
                 })
             })
             .await;
         self.metrics.retried();
         self.forget(id);
-        self.announce(changed);
+        self.announce(vec![back]);
         self.bell.notify_one();
     }
 

@@ -1,41 +1,33 @@
-//! The picture, shared: one writer (`feed`), readers that ask for it whole, viewers that follow it.
+//! The picture, shared: one writer (`feed`), readers that ask for it whole, buses that carry it on.
 //!
-//! The lock is held for as long as it takes to copy bytes, never across an await. Whoever begins to
-//! follow gets the picture and its place in the ring under one lock, so that the first update fits
-//! the picture without a gap or a double.
+//! The lock is held for as long as it takes to copy bytes, never across an await. What changed is
+//! published under the lock, so that every bus gets it in the order in which it happened; publishing
+//! never waits.
 
 use std::{
-    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use tokio::{
-    sync::{broadcast, watch},
-    time::timeout,
-};
+use tokio::{sync::watch, time::timeout};
 
-use super::{
-    picture::{Picture, Snapshot, Touched},
-    render,
-    viewer::{Doorman, TooManyViewers, Viewer},
-};
+use super::picture::{Picture, Snapshot, Touched};
 use crate::{
-    bus::Output,
-    model::{Build, BuildId},
+    bus::{Bus, Message, Output, Update},
+    model::Build,
 };
 
 /// Finished builds on the board.
 pub const HISTORY: usize = 25;
-
-/// Messages a viewer may be behind before it is skipped forward.
-const RING: usize = 128;
 
 /// How long a reader waits for changes that are on their way to the board.
 const CATCH_UP: Duration = Duration::from_millis(250);
 
 /// How old the log lines in [`Board::status_json`] may be; a changed state shows at once.
 const STALE: Duration = Duration::from_millis(100);
+
+/// How long leaving may wait for the buses.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What the monitor page shows now. Cloning it gives another handle.
 #[derive(Debug, Clone)]
@@ -46,24 +38,15 @@ pub struct Board {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    ring: broadcast::Sender<Message>,
-    doorman: Arc<Doorman>,
-    /// How many of the bus' changes are in the picture.
+    buses: Vec<Bus>,
+    /// How many of the events' changes are in the picture.
     known: watch::Sender<u64>,
-}
-
-/// One message to viewers.
-#[derive(Debug, Clone)]
-pub(super) struct Message {
-    /// The build whose output it is; `None` if it concerns everybody.
-    pub(super) of: Option<BuildId>,
-    pub(super) text: Arc<str>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     picture: Picture,
-    /// What viewers have not been told yet.
+    /// What was not published yet.
     untold: Touched,
     status: Option<Cached>,
     history: Option<Arc<str>>,
@@ -78,14 +61,9 @@ struct Cached {
 }
 
 impl Board {
-    /// An empty board.
-    pub fn new() -> Self {
-        let shared = Shared {
-            state: Mutex::default(),
-            ring: broadcast::Sender::new(RING),
-            doorman: Arc::new(Doorman::new()),
-            known: watch::Sender::new(0),
-        };
+    /// An empty board, to be published on these buses.
+    pub fn new(buses: Vec<Bus>) -> Self {
+        let shared = Shared { state: Mutex::default(), buses, known: watch::Sender::new(0) };
         Self { shared: Arc::new(shared) }
     }
 
@@ -96,12 +74,12 @@ impl Board {
         state.touch(Touched { status: true, history: true });
     }
 
-    /// Notes that this many of the bus' changes are in the picture.
+    /// Notes that this many of the events' changes are in the picture.
     pub(super) fn knows(&self, changes: u64) {
         self.shared.known.send_replace(changes);
     }
 
-    /// Waits until the picture has so many of the bus' changes, so that whoever was told that a push
+    /// Waits until the picture has so many of the events' changes, so that whoever was told that a push
     /// is accepted finds its builds here; not for long, as an older picture is better than none.
     pub async fn caught_up(&self, told: u64) {
         if *self.shared.known.borrow() >= told {
@@ -125,18 +103,6 @@ impl Board {
         self.lock().history_json()
     }
 
-    /// Lets a viewer in. `only` limits console output to one build. A viewer on this machine is not
-    /// counted by address: it may be a proxy that stands for everybody.
-    pub fn viewer(&self, address: IpAddr, only: Option<BuildId>) -> Result<Viewer, TooManyViewers> {
-        let pass = self.shared.doorman.admit(address)?;
-        Ok(Viewer::new(self.clone(), pass, only))
-    }
-
-    /// How many watch.
-    pub fn viewers(&self) -> usize {
-        self.shared.doorman.inside()
-    }
-
     /// A build is new, or its state changed.
     pub(super) fn change(&self, build: Arc<Build>) {
         let mut state = self.lock();
@@ -147,69 +113,65 @@ impl Board {
     /// A build wrote something.
     pub(super) fn output(&self, output: &Output) {
         let mut state = self.lock();
-        if state.picture.output(output) {
+        let touched = state.picture.output(output);
+        if touched.history {
             state.history = None;
-            if let Some(cached) = &mut state.status {
-                cached.dated = true;
-            }
+        }
+        if let Some(cached) = state.status.as_mut().filter(|_| touched.status) {
+            cached.dated = true;
         }
     }
 
-    /// Tells viewers what they have not been told yet; returns how many bytes the largest message has.
-    pub(super) fn publish(&self) -> usize {
+    /// Publishes what was not published yet; returns how many bytes the largest picture has.
+    pub fn publish(&self) -> usize {
         let mut state = self.lock();
-        self.publish_updates(&mut state);
+        for (id, ready) in state.picture.take_updates() {
+            let (offset, end, text) = (ready.offset, ready.end, ready.text);
+            self.tell(&Message::Update(Update { id, text, offset, end }));
+        }
         let untold = std::mem::take(&mut state.untold);
         let mut largest = 0;
-        if self.shared.ring.receiver_count() == 0 {
-            return largest;
-        }
         // History first: a build that ended must not be missing from both lists for a moment.
         if untold.history {
             let history = state.history_json();
             largest = largest.max(history.len());
-            self.send(None, render::event("history", &history));
+            self.tell(&Message::History(history));
         }
         if untold.status {
             let status = state.fresh_status();
             largest = largest.max(status.len());
-            self.send(None, render::event("status", &status));
+            self.tell(&Message::Current(status));
         }
         largest
     }
 
-    /// A place in the ring, and the messages that bring a viewer up to it.
-    pub(super) fn join(&self) -> (broadcast::Receiver<Message>, [Arc<str>; 2]) {
+    /// Gives the buses the logs' last lines for relays to come. Those that are there have them.
+    pub(super) fn refresh(&self) {
         let mut state = self.lock();
-        // What is pending goes to those before, and is in the picture for those after.
-        self.publish_updates(&mut state);
-        let greeting =
-            [render::event("history", &state.history_json()), render::event("status", &state.fresh_status())];
-        (self.shared.ring.subscribe(), greeting)
-    }
-
-    fn publish_updates(&self, state: &mut State) {
-        for (id, ready) in state.picture.take_updates() {
-            if self.shared.ring.receiver_count() > 0 {
-                self.send(Some(id), render::update(id, ready.offset, ready.end, &ready.text));
-            }
+        if state.status.as_ref().is_some_and(|cached| cached.dated) {
+            let status = state.fresh_status();
+            self.shared.buses.iter().for_each(|bus| bus.keep(Message::Current(status.clone())));
         }
     }
 
-    fn send(&self, of: Option<BuildId>, text: Arc<str>) {
-        // No viewer is no error.
-        let _ = self.shared.ring.send(Message { of, text });
+    /// Publishes what is left, and waits until it is on its way; not for long.
+    pub(super) async fn close(&self) {
+        self.publish();
+        let flushed = async {
+            for bus in &self.shared.buses {
+                bus.flushed().await;
+            }
+        };
+        let _too_long = timeout(FAREWELL, flushed).await;
+    }
+
+    fn tell(&self, message: &Message) {
+        self.shared.buses.iter().for_each(|bus| bus.publish(message.clone()));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic while the lock was held leaves at worst an odd picture, and the next snapshot mends it.
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Default for Board {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

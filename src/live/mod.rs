@@ -1,18 +1,26 @@
-//! What the monitor page shows now.
+//! What the monitor page shows now, and who watches it.
 //!
 //! ```text
-//! bus ─▶ feed ─▶ board ─▶ ring ─▶ viewer, viewer, …
-//!                  └─▶ status_json, history_json
+//! events ─▶ feed ─▶ board ─▶ bus ─▶ relay ─▶ viewer ─▶ socket
+//!                     └─▶ status_json, history_json
 //! ```
 //!
-//! One task (`feed`) changes the board and sends what changed into one bounded ring that all viewers
-//! read. A viewer that reads slowly falls out of the ring and is skipped forward; it holds up neither
-//! the board nor other viewers, and a thousand of them cost one ring of memory.
+//! One task (`feed`) draws the board from events and publishes what changed. The service has a relay of
+//! its own; others are processes for themselves, with their own door. Whichever it is, viewers cost the
+//! board nothing, nor each other, and none of them can hold up a build.
 
 mod board;
+mod door;
+mod doorman;
 mod feed;
+mod flow;
+mod frame;
+mod origin;
 mod picture;
+mod relay;
 mod render;
+mod shown;
+mod socket;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -20,6 +28,12 @@ mod update;
 mod viewer;
 
 pub use board::{Board, HISTORY};
+pub use door::open;
+pub use doorman::TooManyViewers;
 pub use feed::follow;
+pub use frame::Frame;
+pub use origin::Origins;
 pub use picture::{LogTail, Snapshot};
-pub use viewer::{TooManyViewers, Viewer};
+pub use relay::Relay;
+pub use socket::{handshake, show};
+pub use viewer::Viewer;

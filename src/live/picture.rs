@@ -103,13 +103,18 @@ impl Picture {
         Touched { status: true, history: false }
     }
 
-    /// A build wrote something; whether it is one of ours.
-    pub(super) fn output(&mut self, output: &Output) -> bool {
-        let Some(entry) = self.entry(output.id) else { return false };
-        entry.tail.push(output.offset, &output.bytes);
-        entry.pending.push(output.offset, &output.bytes);
-        entry.json = None;
-        true
+    /// A build wrote something.
+    pub(super) fn output(&mut self, output: &Output) -> Touched {
+        if let Some(entry) = self.unfinished.get_mut(&output.id) {
+            entry.wrote(output);
+            return Touched { status: true, history: false };
+        }
+        // The last output may come after the news of the end.
+        if let Some(entry) = self.finished.iter_mut().find(|entry| entry.build.id == output.id) {
+            entry.wrote(output);
+            return Touched { status: false, history: true };
+        }
+        Touched::default()
     }
 
     /// Takes the output that viewers have not been sent yet.
@@ -131,14 +136,6 @@ impl Picture {
         render::array(self.finished.iter().map(Entry::document))
     }
 
-    fn entry(&mut self, id: BuildId) -> Option<&mut Entry> {
-        match self.unfinished.get_mut(&id) {
-            Some(entry) => Some(entry),
-            // The last output may come after the news of the end.
-            None => self.finished.iter_mut().find(|entry| entry.build.id == id),
-        }
-    }
-
     fn trim(&mut self) {
         self.finished.sort_by_key(|entry| std::cmp::Reverse((entry.build.ended, entry.build.id)));
         self.finished.truncate(HISTORY);
@@ -155,9 +152,16 @@ impl Entry {
         Self { build, pending: Pending::from(tail.end()), tail, json: None }
     }
 
+    fn wrote(&mut self, output: &Output) {
+        self.tail.push(output.offset, &output.bytes);
+        self.pending.push(output.offset, output.bytes.clone());
+        self.json = None;
+    }
+
     fn render(&mut self) {
         if self.json.is_none() {
-            self.json = Some(render::build(&self.build, &self.tail.text()));
+            let (monitor, end) = self.tail.shown();
+            self.json = Some(render::build(&self.build, &monitor, end));
         }
     }
 
@@ -257,6 +261,6 @@ mod tests {
 
     #[test]
     fn output_of_an_unknown_build_is_passed_over() {
-        assert!(!Picture::default().output(&output(&build(), 0, b"x")));
+        assert_eq!(Picture::default().output(&output(&build(), 0, b"x")), Touched::default());
     }
 }

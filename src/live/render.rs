@@ -4,38 +4,47 @@
 //! from parts that are JSON already: a status with a thousand waiting builds is not serialised anew
 //! because one of them moved on.
 
-use std::sync::Arc;
+use std::time::SystemTime;
 
 use serde::Serialize;
+use serde_json::json;
 
-use crate::model::{Build, BuildDocument, BuildId};
+use crate::{
+    bus::Link,
+    model::{Build, BuildDocument, BuildId},
+};
 
 /// One event with a payload that is JSON already.
-pub(super) fn event(name: &str, payload: &str) -> Arc<str> {
-    format!(r#"{{"event":"{name}","payload":{payload}}}"#).into()
-}
-
-/// What a build wrote. `end` is the byte after it: the text's own length says nothing where bytes
-/// that are no UTF-8 were replaced.
-pub(super) fn update(id: BuildId, offset: u64, end: u64, text: &str) -> Arc<str> {
-    #[derive(Serialize)]
-    struct Update<'a> {
-        id: BuildId,
-        line: &'a str,
-        offset: u64,
-        end: u64,
-    }
-    event("update", &json(&Update { id, line: text, offset, end }))
+pub(super) fn event(name: &str, payload: &str) -> String {
+    format!(r#"{{"event":"{name}","payload":{payload}}}"#)
 }
 
 /// Tells a slow viewer that it missed something.
-pub(super) fn skipped(events: u64) -> Arc<str> {
-    event("skipped", &format!(r#"{{"events":{events}}}"#))
+pub(super) fn skipped(ticks: u64) -> String {
+    event("skipped", &format!(r#"{{"events":{ticks}}}"#))
 }
 
-/// A build's document.
-pub(super) fn build(build: &Build, monitor: &str) -> String {
-    json(&BuildDocument::new(build, monitor))
+/// Tells whether the bus between service and relay carries.
+pub(super) fn bus(link: &Link) -> String {
+    let document = match link {
+        Link::There => json(&json!({"connected": true})),
+        Link::Away { since, why } => {
+            let since = since.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+            json(&json!({"connected": false, "since": since, "message": why}))
+        }
+    };
+    event("bus", &document)
+}
+
+/// A build's document, with the last lines of its log, and the byte of the log where they end.
+pub(super) fn build(build: &Build, monitor: &str, end: u64) -> String {
+    #[derive(Serialize)]
+    struct Shown<'a> {
+        #[serde(flatten)]
+        document: BuildDocument<'a>,
+        monitor_end: u64,
+    }
+    json(&Shown { document: BuildDocument::new(build, monitor), monitor_end: end })
 }
 
 /// Serialising strings and numbers into memory cannot fail; if it ever did, a screen shows nothing.

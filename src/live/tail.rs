@@ -4,6 +4,7 @@
 //! is asked for. CR and ANSI sequences stay: the page interprets them.
 
 use super::render::lossy;
+use crate::bus::Update;
 
 /// Lines shown of one build.
 const LINES: usize = 20;
@@ -43,14 +44,45 @@ impl Tail {
             self.bytes.clear();
         }
         self.end = offset + bytes.len() as u64;
+        self.append(fresh);
+    }
+
+    fn append(&mut self, fresh: &[u8]) {
         let fresh = &fresh[fresh.len().saturating_sub(KEPT)..];
         let surplus = (self.bytes.len() + fresh.len()).saturating_sub(KEPT);
         self.bytes.drain(..surplus);
         self.bytes.extend_from_slice(fresh);
     }
 
+    /// From lines that were shown elsewhere, with the byte of the log where they end.
+    pub(super) fn of_shown(text: &str, end: u64) -> Self {
+        let start = text.ceil_char_boundary(text.len().saturating_sub(KEPT));
+        Self { bytes: text.as_bytes()[start..].to_vec(), end }
+    }
+
+    /// Adds text that was shown elsewhere: bytes that were no characters are replaced in it.
+    pub(super) fn push_shown(&mut self, update: &Update) {
+        if update.end <= self.end {
+            return;
+        }
+        let mut text = update.text.as_str();
+        match self.end.checked_sub(update.offset) {
+            Some(known) => text = usize::try_from(known).ok().and_then(|known| text.get(known..)).unwrap_or(text),
+            // Lines are shown without the newline at their end.
+            None if update.offset == self.end + 1 => self.bytes.push(b'\n'),
+            None => self.bytes.clear(),
+        }
+        self.end = update.end;
+        self.append(text.as_bytes());
+    }
+
+    /// The last lines, and the byte of the log where they end.
+    pub(super) fn shown(&self) -> (String, u64) {
+        (self.text(), self.end - u64::from(self.bytes.ends_with(b"\n")))
+    }
+
     /// The last lines, without the newline at their end.
-    pub(super) fn text(&self) -> String {
+    fn text(&self) -> String {
         let bytes = self.bytes.strip_suffix(b"\n").unwrap_or(&self.bytes);
         let cut_off = self.end > self.bytes.len() as u64;
         let mut lines: Vec<&[u8]> = bytes.rsplit(|byte| *byte == b'\n').take(LINES).collect();
@@ -109,6 +141,27 @@ mod tests {
         }
         assert!(tail.bytes.len() <= KEPT);
         assert_eq!((tail.end(), tail.text().len()), (1_000_000, LONGEST_LINE + "…".len()));
+    }
+
+    #[test]
+    fn what_was_shown_elsewhere_goes_on_where_it_ended() {
+        let mut origin = Tail::default();
+        origin.push(0, b"one\ntwo\n");
+        let (text, end) = origin.shown();
+        let mut tail = Tail::of_shown(&text, end);
+        let update = |offset, text: &str| Update {
+            id: crate::model::BuildId::new(),
+            text: text.into(),
+            offset,
+            end: offset + text.len() as u64,
+        };
+        tail.push_shown(&update(0, "one\ntwo\n"));
+        assert_eq!(tail.shown(), ("one\ntwo".into(), 7));
+        tail.push_shown(&update(8, "thr"));
+        tail.push_shown(&update(9, "hree\n"));
+        assert_eq!(tail.shown(), ("one\ntwo\nthree".into(), 13));
+        tail.push_shown(&update(100, "later"));
+        assert_eq!(tail.shown(), ("later".into(), 105));
     }
 
     #[test]

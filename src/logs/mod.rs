@@ -1,19 +1,30 @@
 //! Log files by build id: one append-only file a build, stored exactly as its script wrote it.
 //!
 //! Files lie in directories named after the first digits of their ids. An id begins with its time of
-//! creation, so one directory holds some hours of builds, whatever the history's length.
+//! creation, so one directory holds some hours of builds, whatever the history's length. Beside each log lies
+//! an index of its lines ([`mod@index`]), so that any window of a log of any size is found at once.
 
+mod index;
+mod ledger;
+mod lines;
+mod search;
 mod tail;
+mod view;
 mod writer;
 
 use std::{
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
+    sync::Arc,
 };
+
+use view::View;
 
 use crate::model::BuildId;
 
+pub use lines::{Line, Lines, MOST_LINES, Place, Window};
+pub use search::{Direction, Hit, Pattern, PatternError, Search};
 pub use writer::LogWriter;
 
 /// Digits of an id that name a directory: 24 bits of milliseconds remain, 4.7 hours.
@@ -85,12 +96,42 @@ impl Logs {
         Ok(bytes)
     }
 
-    /// Removes a build's log; fine if it has none.
-    pub fn remove(&self, id: BuildId) -> io::Result<()> {
-        match fs::remove_file(self.path(id)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+    /// Some lines of a log, in a time that does not depend on its size; `None` if it has no log.
+    pub fn lines(&self, id: BuildId, window: Window) -> io::Result<Option<Lines>> {
+        self.viewed(id, |view| lines::read(view, window))
+    }
+
+    /// A search in a log as it stands now, from a line on; `None` if it has no log.
+    pub fn search(&self, id: BuildId, pattern: Arc<Pattern>, direction: Direction) -> io::Result<Option<Search>> {
+        if direction == Direction::Forward(1) {
+            let opened = self.open(id)?;
+            return Ok(opened.map(|(log, length)| Search::whole(log, length, pattern)));
         }
+        self.viewed(id, |view| Search::new(view, Arc::clone(&pattern), direction))
+    }
+
+    /// Looks into a log, once more after its index turned out to be damaged.
+    fn viewed<T>(&self, id: BuildId, look: impl Fn(&View) -> io::Result<T>) -> io::Result<Option<T>> {
+        let path = self.path(id);
+        let Some(view) = View::open(&path)? else { return Ok(None) };
+        match look(&view) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                View::mended(&path)?.map(|view| look(&view)).transpose()
+            }
+            seen => seen.map(Some),
+        }
+    }
+
+    /// Removes a build's log with its index; fine if it has none.
+    pub fn remove(&self, id: BuildId) -> io::Result<()> {
+        let log = self.path(id);
+        for path in [index::path_of(&log), log] {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Where all logs lie.
@@ -103,6 +144,11 @@ impl Logs {
         self.directory.join(&name[..SHARD]).join(format!("{name}.log"))
     }
 }
+
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod properties;
 
 #[cfg(test)]
 mod tests {

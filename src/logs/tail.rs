@@ -18,7 +18,7 @@ pub(super) fn start_of_last(file: &File, end: u64, lines: usize) -> io::Result<u
         let begin = position.saturating_sub(CHUNK);
         let part = &mut chunk[..(position - begin) as usize];
         file.read_exact_at(part, begin)?;
-        for (index, _) in part.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n') {
+        for index in memchr::memrchr_iter(b'\n', part) {
             left -= 1;
             if left == 0 {
                 return Ok(begin + index as u64 + 1);

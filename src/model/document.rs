@@ -33,6 +33,8 @@ pub struct BuildDocument<'a> {
     format: &'static str,
     baseimage: String,
     baseimage_digest: Option<&'a str>,
+    author: Option<&'a Author>,
+    message: &'a str,
     commits: Vec<CommitDocument<'a>>,
     queued: Timestamp,
     started: Option<Timestamp>,
@@ -83,6 +85,8 @@ impl<'a> BuildDocument<'a> {
             format: build.recipe.product.as_str(),
             baseimage: build.recipe.baseimage.to_string(),
             baseimage_digest: build.baseimage_digest.as_deref(),
+            author: build.push.author.as_ref().or_else(|| Some(&build.push.commits.last()?.author)),
+            message: cut(&build.push.message),
             commits: commits(build),
             queued: build.queued,
             started: build.started,
@@ -214,6 +218,10 @@ mod tests {
         let value = document(&example::build("acme/tool", "refs/heads/main"));
         assert_eq!(value["commits"][0]["id"], value["commit"]);
         assert_eq!(value["commits"][0]["author"]["name"], "Ada");
+        assert_eq!(
+            (&value["author"], &value["message"]),
+            (&value["commits"][0]["author"], &value["commits"][0]["message"])
+        );
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod path;
 mod push;
 mod recipe;
 mod repository;
+mod status;
 mod time;
 mod units;
 
@@ -37,5 +38,6 @@ pub use path::{AbsoluteDir, NotAPath, RelativePath};
 pub use push::{Author, CommitInfo, Push, Tip};
 pub use recipe::{Base, Limits, Network, Product, Recipe, ScriptAt};
 pub use repository::{NotARepository, Repository};
+pub use status::{CommitState, CommitStatus};
 pub use time::Timestamp;
 pub use units::{ByteSize, HumanDuration, NotADuration, NotASize};

@@ -6,20 +6,21 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::{StartError, pictures, policy, worker};
+use super::{StartError, pictures, policy, relay, worker};
 use crate::{
-    bus::{Bus, Subscription},
+    bus::{Bus, Events, Subscription},
     catalog::{CatalogSync, Keeper, Location},
     config::Config,
     git::{self, Mirrors},
     hook,
     http::{self, Health},
-    intake::Intake,
+    intake::{Intake, Patrol, Rounds},
     lifecycle::Lifecycle,
-    live::{self, Board},
+    live::{self, Board, Relay},
     logs::Logs,
     metrics::Metrics,
     publish::{self, DirectoryHub},
+    report::{Courier, Outbox},
     runner::Engine,
     shutdown::Shutdown,
     sqlite::Database,
@@ -43,8 +44,11 @@ pub(super) struct Background {
     logs: Logs,
     news: Subscription,
     board: Board,
+    relay: Relay,
     sync: Arc<CatalogSync>,
     restored: bool,
+    courier: Option<Courier>,
+    patrol: Patrol,
     shop: worker::Shop,
 }
 
@@ -59,8 +63,23 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
     let logs_directory = directory.join("logs");
     let logs =
         Logs::new(&logs_directory).map_err(|source| StartError::Directory { path: logs_directory.clone(), source })?;
-    let (bus, metrics, board) = (Bus::new(), Metrics::new(), Board::new());
-    let lifecycle = Arc::new(Lifecycle::new(database.clone(), bus.clone(), metrics.clone()));
+    let (events, metrics) = (Events::new(), Metrics::new());
+    let (here, elsewhere) = (Bus::embedded(), relay::redis(config)?);
+    let link = elsewhere.as_ref().map(Bus::link);
+    let board = Board::new([here.clone()].into_iter().chain(elsewhere).collect());
+    let relay = Relay::new(here.subscribe(), link.clone());
+    let (outbox, courier) = match config.forge()? {
+        Some(github) => {
+            let outbox = Outbox::open(config.github.status_context.trim_matches('/').to_owned());
+            let (database, metrics) = (database.clone(), metrics.clone());
+            (outbox.clone(), Some(Courier::new(outbox, database, github, public_url(config), metrics)))
+        }
+        None => (Outbox::closed(), None),
+    };
+    if courier.is_none() && config.github.token.get().is_some() {
+        info!("The forge gets no commit statuses: `github.api_url` names another than `github.clone_url`");
+    }
+    let lifecycle = Arc::new(Lifecycle::new(database.clone(), events.clone(), metrics.clone(), outbox));
     let mirrors = Mirrors::new(git::Config {
         clone_url: config.github.clone_url.clone(),
         token: config.github.token.get().cloned(),
@@ -86,8 +105,9 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         metrics: metrics.clone(),
         shutdown: shutdown.clone(),
     });
+    let patrol = Patrol::new(Arc::clone(&intake), Rounds { interval: config.poll.interval.0, all: config.poll.all });
     let public_url = public_url(config);
-    let tools = worker::Tools { engine, mirrors, hub: hub.clone(), logs: logs.clone(), bus: bus.clone() };
+    let tools = worker::Tools { engine, mirrors, hub: hub.clone(), logs: logs.clone(), events: events.clone() };
     let shop = worker::Shop::new(config, &instance, tools, Arc::clone(&lifecycle), metrics.clone(), health, shutdown);
     let routes = http::Parts {
         intake,
@@ -97,7 +117,11 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         catalog: Arc::clone(&keeper),
         sync: Arc::clone(&sync),
         board: board.clone(),
-        bus: bus.clone(),
+        relay: relay.clone(),
+        origins: relay::origins(config),
+        relay_url: relay::url(config).filter(|_| link.is_some()),
+        link,
+        events: events.clone(),
         hub,
         metrics,
         health: healthy,
@@ -106,10 +130,21 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         places: config.build.parallel,
     };
     // Before the first reader comes: an empty board would say that nothing waits.
-    let news = bus.subscribe();
+    let news = events.subscribe();
     board.seed(pictures::read(database.clone(), logs.clone()).await?);
-    let background =
-        Background { shutdown: shutdown.clone(), database, logs, news, board, sync: Arc::clone(&sync), restored, shop };
+    let background = Background {
+        shutdown: shutdown.clone(),
+        database,
+        logs,
+        news,
+        board,
+        relay,
+        sync: Arc::clone(&sync),
+        restored,
+        courier,
+        patrol,
+        shop,
+    };
     Ok(Parts { lock, routes, catalog: keeper, sync, hook, background })
 }
 
@@ -147,10 +182,11 @@ pub fn public_url(config: &Config) -> String {
 impl Background {
     /// Starts everything that goes on behind the listener.
     pub(super) fn start(self) {
-        let Self { shutdown, database, logs, news, board, sync, restored, shop } = self;
+        let Self { shutdown, database, logs, news, board, relay, sync, restored, courier, patrol, shop } = self;
         let feed =
             live::follow(board, news, move || pictures::take(database.clone(), logs.clone()), shutdown.leave_token());
         shutdown.spawn(feed);
+        shutdown.spawn(relay.run(shutdown.leave_token()));
         let early = shutdown.clone();
         shutdown.spawn(async move {
             tokio::select! {
@@ -158,6 +194,10 @@ impl Background {
                 () = early.draining() => {}
             }
         });
+        if let Some(courier) = courier {
+            shutdown.spawn(courier.work(shutdown.clone()));
+        }
+        shutdown.spawn(patrol.work(shutdown.clone()));
         shop.open();
     }
 }

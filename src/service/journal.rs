@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    bus::Bus,
+    bus::Events,
     lifecycle::Lifecycle,
     logs::Logs,
     metrics::Metrics,
@@ -18,7 +18,7 @@ use crate::{
 /// The journal of a service.
 pub(super) struct LiveJournal {
     lifecycle: Arc<Lifecycle>,
-    bus: Bus,
+    events: Events,
     logs: Logs,
     metrics: Metrics,
     running: Mutex<HashMap<BuildId, Entry>>,
@@ -31,8 +31,8 @@ struct Entry {
 }
 
 impl LiveJournal {
-    pub(super) fn new(lifecycle: Arc<Lifecycle>, bus: Bus, logs: Logs, metrics: Metrics) -> Self {
-        Self { lifecycle, bus, logs, metrics, running: Mutex::default() }
+    pub(super) fn new(lifecycle: Arc<Lifecycle>, events: Events, logs: Logs, metrics: Metrics) -> Self {
+        Self { lifecycle, events, logs, metrics, running: Mutex::default() }
     }
 
     pub(super) fn begin(&self, build: &Build) {
@@ -80,7 +80,7 @@ impl Journal for Arc<LiveJournal> {
             Progress::Container(id) => self.change(build, |build| build.container = Some(id)),
             Progress::Output { offset, bytes } => {
                 self.metrics.logged(bytes.len() as u64);
-                self.bus.output(build, offset, bytes);
+                self.events.output(build, offset, bytes);
             }
             // Shown by `autobuilder build`; on the page the stage says it.
             Progress::Pull(_) => {}

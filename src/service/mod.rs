@@ -8,6 +8,7 @@ mod assemble;
 mod journal;
 mod pictures;
 mod policy;
+mod relay;
 mod tidy;
 mod watched;
 mod worker;
@@ -23,10 +24,11 @@ pub use self::{
     adapters::{GitSource, HubPublisher, Uses},
     assemble::public_url,
     policy::{policy, secrets},
+    relay::{RelayError, RelayProcess},
     tidy::keep,
 };
 use crate::{
-    bus::Bus,
+    bus::Events,
     catalog::{CatalogSync, Keeper},
     config::{Config, ConfigError},
     hook, http,
@@ -47,7 +49,7 @@ struct Inner {
     shutdown: Shutdown,
     catalog: Arc<Keeper>,
     sync: Arc<CatalogSync>,
-    bus: Bus,
+    events: Events,
     database: Database,
     hook: Arc<ArcSwap<hook::Config>>,
     config: ArcSwap<Config>,
@@ -92,6 +94,9 @@ pub enum StartError {
     /// The clone address makes no sense.
     #[error(transparent)]
     Git(#[from] crate::git::GitError),
+    /// The address of Redis makes no sense.
+    #[error(transparent)]
+    Bus(#[from] crate::bus::NotAnAddress),
     /// The artifacts' directory cannot be used.
     #[error(transparent)]
     Publish(#[from] crate::publish::PublishError),
@@ -110,7 +115,7 @@ impl Service {
             warn!("`{key}` is set, and has no effect in this version");
         }
         let assemble::Parts { lock, routes, catalog, sync, hook, background } = parts;
-        let (bus, database) = (routes.bus.clone(), routes.database.clone());
+        let (events, database) = (routes.events.clone(), routes.database.clone());
         let (leaving, served) = (shutdown.clone(), http::routes(routes));
         shutdown.spawn(async move { http::serve(listener, served, leaving).await });
         background.start();
@@ -121,7 +126,7 @@ impl Service {
                 shutdown,
                 catalog,
                 sync,
-                bus,
+                events,
                 database,
                 hook,
                 config: ArcSwap::from_pointee(config),
@@ -147,7 +152,7 @@ impl Service {
 
     /// Waits until the newest build of a branch has ended, and says how.
     pub async fn until_ended(&self, repository: &str, name: &str) -> Result<String, sqlite::Error> {
-        let mut news = self.inner.bus.subscribe();
+        let mut news = self.inner.events.subscribe();
         loop {
             let (repository, name) = (repository.to_owned(), name.to_owned());
             let newest = self.inner.database.read(move |tx| store::history::newest(tx, &repository, Some(&name), None));

@@ -16,7 +16,7 @@ use super::{
     policy, tidy,
 };
 use crate::{
-    bus::Bus,
+    bus::Events,
     config::{Config, Grant},
     git::Mirrors,
     http::Health,
@@ -44,7 +44,7 @@ pub(super) struct Tools {
     pub(super) mirrors: Mirrors,
     pub(super) hub: DirectoryHub,
     pub(super) logs: Logs,
-    pub(super) bus: Bus,
+    pub(super) events: Events,
 }
 
 type ServiceRunner = Runner<GitSource, HubPublisher, Arc<LiveJournal>>;
@@ -77,8 +77,8 @@ impl Shop {
         health: watch::Sender<Health>,
         shutdown: &Shutdown,
     ) -> Self {
-        let Tools { engine, mirrors, hub, logs, bus } = tools;
-        let journal = Arc::new(LiveJournal::new(Arc::clone(&lifecycle), bus, logs.clone(), metrics));
+        let Tools { engine, mirrors, hub, logs, events } = tools;
+        let journal = Arc::new(LiveJournal::new(Arc::clone(&lifecycle), events, logs.clone(), metrics));
         let uses = Uses::default();
         let settings = runner::Config {
             instance: instance.to_owned(),

@@ -1,5 +1,7 @@
 //! The ledger of webhook deliveries: what came, and what became of it.
 
+use std::collections::HashSet;
+
 use rusqlite::Row;
 
 use super::{builds, pushes::PushRow};
@@ -10,6 +12,9 @@ use crate::{
 
 /// How many lines that made no build are kept; those that did are kept with their push.
 const KEPT: i64 = 10_000;
+
+/// The event of a push that was found by looking, and not delivered.
+pub const POLL: &str = "poll";
 
 /// Writes a line; `push` is the push it made or belongs to.
 pub fn record(tx: &Tx, delivery: &Delivery, push: Option<PushRow>) -> Result<(), Error> {
@@ -29,6 +34,9 @@ pub fn record(tx: &Tx, delivery: &Delivery, push: Option<PushRow>) -> Result<(),
         push.map(|push| push.0),
     ))?;
     let row = tx.last_insert_rowid();
+    if let (Some(repository), false) = (&delivery.repository, delivery.event == POLL) {
+        tx.prepare_cached("INSERT OR IGNORE INTO hooks (repository) VALUES (?1)")?.execute([repository])?;
+    }
     // Now and then, not each time: the ledger may be a little longer than it says.
     if row % 500 == 0 {
         tx.execute("DELETE FROM deliveries WHERE push IS NULL AND id < ?1", [row - KEPT])?;
@@ -42,6 +50,13 @@ pub fn push_of(tx: &Tx, id: &DeliveryId) -> Result<Option<PushRow>, Error> {
         tx.prepare_cached("SELECT push FROM deliveries WHERE delivery = ?1 AND push IS NOT NULL LIMIT 1")?;
     let mut rows = select.query([id.as_str()])?;
     Ok(rows.next()?.map(|row| row.get(0).map(PushRow)).transpose()?)
+}
+
+/// The repositories whose webhook was heard.
+pub fn hooked(tx: &Tx) -> Result<HashSet<String>, Error> {
+    let mut select = tx.prepare_cached("SELECT repository FROM hooks")?;
+    let hooked = select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(hooked)
 }
 
 /// The newest lines, newest first.

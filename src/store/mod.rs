@@ -1,4 +1,4 @@
-//! What must not be lost: pushes, deliveries, builds, the catalog's last good files.
+//! What must not be lost: pushes, deliveries, builds, statuses to send, the catalog's last good files.
 //!
 //! Functions here take the transaction they run in, so that [`crate::lifecycle`] can put several
 //! changes into one: a push, its builds and its line in the ledger are kept together or not at all.
@@ -12,6 +12,8 @@ mod lock;
 pub mod pushes;
 pub mod recipes;
 pub mod stages;
+pub mod statuses;
+pub mod walk;
 
 pub use self::{
     instance::{existing_instance, instance_id},

@@ -1,5 +1,7 @@
 //! Accepted pushes, and where each ref stands.
 
+use std::collections::{HashMap, HashSet};
+
 use rusqlite::OptionalExtension;
 
 use crate::{
@@ -46,25 +48,100 @@ pub fn insert(tx: &Tx, push: &Push, commit: &CommitId, place: Place, received: T
     Ok(PushRow(tx.last_insert_rowid()))
 }
 
-/// Where `push` belongs. It is late if it does not continue from where the ref stands, and some
-/// accepted push continues from it: then it goes just before that one.
+/// Where `push` belongs: behind all others, unless it is late.
 pub fn place(tx: &Tx, push: &Push) -> Result<Place, Error> {
     let (repository, git_ref) = (push.repository.as_str(), push.git_ref.to_string());
-    if head(tx, &push.repository, &push.git_ref)?.is_some_and(|head| head != push.before.as_str()) {
-        let successor: Option<i64> = tx
-            .prepare_cached(
-                "SELECT position FROM pushes WHERE repository = ?1 AND ref = ?2 AND before = ?3 ORDER BY id DESC LIMIT 1",
-            )?
-            .query_row((repository, &git_ref, push.after.as_str()), |row| row.get(0))
-            .optional()?;
-        if let Some(position) = successor {
-            return Ok(Place { position: position - 1, newest: false });
-        }
+    if head(tx, &push.repository, &push.git_ref)?.is_some_and(|head| head != push.before.as_str())
+        && let Some(position) = late(tx, push)?
+    {
+        return Ok(Place { position, newest: false });
     }
     let last: i64 = tx
         .prepare_cached("SELECT coalesce(max(position), 0) FROM pushes WHERE repository = ?1 AND ref = ?2")?
         .query_row((repository, &git_ref), |row| row.get(0))?;
     Ok(Place { position: last + GAP, newest: true })
+}
+
+/// The position of a push that does not continue from where the ref stands, if an accepted one shows
+/// that it happened earlier: one that continues from it, one found by looking that passed over it, or
+/// one that it continues from and that is not the last.
+fn late(tx: &Tx, push: &Push) -> Result<Option<i64>, Error> {
+    let (before, after) = (push.before.as_str(), push.after.as_str());
+    Ok(tx
+        .prepare_cached(
+            "WITH own AS (SELECT id, before, after, position, polled FROM pushes WHERE repository = ?1 AND ref = ?2)
+             SELECT coalesce(
+                (SELECT position - 1 FROM own WHERE before = ?4 ORDER BY id DESC LIMIT 1),
+                (SELECT position - ?5 FROM own WHERE before = ?3 AND polled ORDER BY id DESC LIMIT 1),
+                (SELECT position + 1 FROM own WHERE after = ?3 AND position < (SELECT max(position) FROM own)
+                    AND NOT EXISTS (SELECT 1 FROM own WHERE before = ?3) ORDER BY id DESC LIMIT 1))",
+        )?
+        .query_row((push.repository.as_str(), push.git_ref.to_string(), before, after, GAP / 2), |row| row.get(0))?)
+}
+
+/// The push found by looking that left the ref where `push` leaves it.
+pub fn found(tx: &Tx, push: &Push) -> Result<Option<PushRow>, Error> {
+    Ok(tx
+        .prepare_cached(
+            "SELECT id FROM pushes WHERE repository = ?1 AND ref = ?2 AND after = ?3 AND polled ORDER BY id DESC LIMIT 1",
+        )?
+        .query_row((push.repository.as_str(), push.git_ref.to_string(), push.after.as_str()), |row| {
+            row.get(0).map(PushRow)
+        })
+        .optional()?)
+}
+
+/// Notes that a push was found by looking.
+pub fn mark_found(tx: &Tx, push: PushRow) -> Result<(), Error> {
+    tx.prepare_cached("UPDATE pushes SET polled = 1 WHERE id = ?1")?.execute([push.0])?;
+    Ok(())
+}
+
+/// Whether a push that left the ref there was ever accepted.
+pub fn was_accepted(tx: &Tx, repository: &Repository, git_ref: &GitRef, object: &CommitId) -> Result<bool, Error> {
+    Ok(tx.prepare_cached("SELECT 1 FROM pushes WHERE repository = ?1 AND ref = ?2 AND after = ?3")?.exists((
+        repository.as_str(),
+        git_ref.to_string(),
+        object.as_str(),
+    ))?)
+}
+
+/// What is known of a repository's refs.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Where refs stand, by their full names; forty zeros for a deleted one.
+    pub heads: HashMap<String, String>,
+    /// Tags that were seen when it was looked at.
+    pub tags: HashSet<String>,
+    /// Whether it ever was looked at.
+    pub polled: bool,
+    /// Refs of which a build has not ended.
+    pub busy: HashSet<String>,
+}
+
+/// What is known of a repository's refs.
+pub fn known(tx: &Tx, repository: &Repository) -> Result<Known, Error> {
+    let name = [repository.as_str()];
+    let mut heads = tx.prepare_cached("SELECT ref, object FROM heads WHERE repository = ?1")?;
+    let mut tags = tx.prepare_cached("SELECT ref FROM polled_tags WHERE repository = ?1")?;
+    let mut busy =
+        tx.prepare_cached("SELECT DISTINCT ref FROM builds WHERE repository = ?1 AND state <> 'finished'")?;
+    Ok(Known {
+        busy: busy.query_map(name, |row| row.get(0))?.collect::<Result<_, _>>()?,
+        heads: heads.query_map(name, |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?,
+        tags: tags.query_map(name, |row| row.get(0))?.collect::<Result<_, _>>()?,
+        polled: tx.prepare_cached("SELECT 1 FROM polled WHERE repository = ?1")?.exists(name)?,
+    })
+}
+
+/// Remembers that a repository was looked at, and had these tags.
+pub fn remember(tx: &Tx, repository: &Repository, tags: &[GitRef]) -> Result<(), Error> {
+    tx.execute("INSERT OR IGNORE INTO polled (repository) VALUES (?1)", [repository.as_str()])?;
+    let mut insert = tx.prepare_cached("INSERT OR IGNORE INTO polled_tags (repository, ref) VALUES (?1, ?2)")?;
+    for tag in tags {
+        insert.execute((repository.as_str(), tag.to_string()))?;
+    }
+    Ok(())
 }
 
 /// The last accepted push of the same repository, ref, before and after.

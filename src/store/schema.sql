@@ -10,7 +10,8 @@ CREATE TABLE pushes (
     received   INTEGER NOT NULL, -- Unix milliseconds, as all times here
     author     TEXT,             -- JSON
     message    TEXT NOT NULL,
-    commits    TEXT NOT NULL     -- JSON
+    commits    TEXT NOT NULL,    -- JSON
+    polled     INTEGER NOT NULL DEFAULT 0 -- found by looking, so it may stand for several
 );
 CREATE INDEX pushes_by_content ON pushes (repository, ref, before, after);
 CREATE INDEX pushes_by_position ON pushes (repository, ref, position);
@@ -20,6 +21,17 @@ CREATE TABLE heads (
     repository TEXT NOT NULL,
     ref        TEXT NOT NULL,
     object     TEXT NOT NULL,
+    PRIMARY KEY (repository, ref)
+) WITHOUT ROWID;
+
+-- Repositories whose webhook was heard.
+CREATE TABLE hooks (repository TEXT PRIMARY KEY) WITHOUT ROWID;
+
+-- Repositories that were looked at, and their tags: only later ones are news.
+CREATE TABLE polled (repository TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE polled_tags (
+    repository TEXT NOT NULL,
+    ref        TEXT NOT NULL,
     PRIMARY KEY (repository, ref)
 ) WITHOUT ROWID;
 
@@ -72,6 +84,8 @@ CREATE UNIQUE INDEX builds_by_finish ON builds (finish) WHERE finish IS NOT NULL
 -- What filters look at besides stands in the index, so that rare builds are found without reading the others.
 CREATE INDEX builds_by_repository ON builds (repository, finish, outcome, script);
 CREATE INDEX builds_by_name ON builds (repository, name, finish, outcome, script);
+CREATE INDEX builds_by_branch ON builds (name, finish, outcome, script);
+CREATE INDEX builds_by_script ON builds (script, finish, outcome);
 CREATE INDEX builds_by_outcome ON builds (outcome, finish);
 CREATE INDEX builds_by_push ON builds (push);
 
@@ -110,3 +124,21 @@ CREATE TABLE turns (
     repository TEXT PRIMARY KEY,
     turn       INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- What the forge is to show beside a commit: one row a context, and only the newest state counts.
+CREATE TABLE statuses (
+    id          INTEGER PRIMARY KEY,
+    repository  TEXT NOT NULL,
+    commit_id   TEXT NOT NULL,
+    context     TEXT NOT NULL,
+    build       INTEGER NOT NULL REFERENCES builds, -- the newest build that has this context
+    state       TEXT NOT NULL,
+    description TEXT NOT NULL,
+    version     INTEGER NOT NULL DEFAULT 1,         -- grows with each change
+    due         INTEGER,                            -- when to send it; none once the forge has answered
+    tries       INTEGER NOT NULL DEFAULT 0,         -- failed ones of this version
+    refused     TEXT,                               -- why the forge will never take it
+    UNIQUE (repository, commit_id, context)
+);
+CREATE INDEX statuses_due ON statuses (due) WHERE due IS NOT NULL;
+CREATE INDEX statuses_by_build ON statuses (build);

@@ -133,6 +133,25 @@ impl Client {
         }
     }
 
+    /// Waits until what is at an address is as wanted, woken by whatever happens to builds.
+    pub async fn until_at(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let address = self.address.replace("http://", "ws://");
+        let waiting = async {
+            let (mut live, _) = tokio_tungstenite::connect_async(format!("{address}/buildio")).await.unwrap();
+            loop {
+                let found = self.json(path).await;
+                if wanted(&found) {
+                    return found;
+                }
+                live.next().await.expect("the websocket stays open").unwrap();
+            }
+        };
+        match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(found) => found,
+            Err(_) => panic!("{path} did not get there; it is {:#}", self.json(path).await),
+        }
+    }
+
     /// Waits for the end.
     pub async fn ended(&self, id: &str) -> Value {
         self.until(id, |build| !build["outcome"].is_null()).await

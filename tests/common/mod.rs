@@ -9,6 +9,8 @@
 
 pub mod client;
 pub mod docker;
+pub mod forge_api;
+pub mod redis;
 pub mod repository;
 pub mod world;
 

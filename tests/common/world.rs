@@ -12,8 +12,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    client::{Client, SECRET, TOKEN},
+    client::{Client, PATIENCE, SECRET, TOKEN},
     docker::{self, IMAGE},
+    forge_api::ForgeApi,
     repository::{Moved, Repository},
 };
 
@@ -23,6 +24,7 @@ pub struct World {
     root: TempDir,
     service: Option<Child>,
     configuration: String,
+    environment: Vec<(String, String)>,
     engine: bool,
     /// Where the next start listens; 0 is any free port.
     port: u16,
@@ -41,6 +43,16 @@ impl World {
 
     /// The same, with more lines in `config.toml`.
     pub async fn with(configuration: &str) -> Self {
+        Self::within(Vec::new(), configuration).await
+    }
+
+    /// The same with a forge whose API it may use.
+    pub async fn beside(api: &ForgeApi, configuration: &str) -> Self {
+        Self::within(api.environment(), configuration).await
+    }
+
+    /// The same, with more variables in the service's environment.
+    pub async fn within(environment: Vec<(String, String)>, configuration: &str) -> Self {
         docker::need_image();
         let root = tempfile::Builder::new().prefix("autobuilder-test-").tempdir().unwrap();
         let catalog = Repository::new(root.path(), "acme/builds");
@@ -52,6 +64,7 @@ impl World {
             root,
             service: None,
             configuration: configuration.to_owned(),
+            environment,
             engine: true,
             port: 0,
         };
@@ -72,6 +85,11 @@ impl World {
     /// The engine is there from the next start on.
     pub fn with_engine(&mut self) {
         self.engine = true;
+    }
+
+    /// Later starts have this environment.
+    pub fn environment(&mut self, environment: Vec<(String, String)>) {
+        self.environment = environment;
     }
 
     pub fn path(&self) -> &Path {
@@ -155,6 +173,7 @@ impl World {
             .args(["serve", "--config"])
             .arg(self.path().join("config.toml"))
             .current_dir(self.path())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -191,6 +210,15 @@ impl World {
 
     pub fn log(&self) -> String {
         fs::read_to_string(self.path().join("service.log")).unwrap_or_default()
+    }
+
+    /// Waits until the service's log has these words.
+    pub async fn until_log(&self, words: &str) {
+        let since = Instant::now();
+        while !self.log().contains(words) {
+            assert!(since.elapsed() < PATIENCE, "the log never said `{words}`: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub fn pid(&self) -> u32 {

@@ -30,10 +30,21 @@ const FLAGS: [&str; 10] = [
     "--window-size=1280,900",
 ];
 
+/// WebDriver's code points for keys without a letter.
+pub(crate) mod key {
+    pub(crate) const ENTER: &str = "\u{e007}";
+    pub(crate) const SHIFT_ENTER: &str = "\u{e008}\u{e007}";
+    pub(crate) const ESCAPE: &str = "\u{e00c}";
+    pub(crate) const TAB: &str = "\u{e004}";
+    pub(crate) const LEFT: &str = "\u{e012}";
+    pub(crate) const HOME: &str = "\u{e011}";
+    pub(crate) const END: &str = "\u{e010}";
+}
+
 /// The page as its reader has it before them.
 pub(crate) struct Page {
     driver: Option<WebDriver>,
-    _chromedriver: Chromedriver,
+    chromedriver: Chromedriver,
     _profile: TempDir,
 }
 
@@ -56,7 +67,7 @@ impl Page {
         wanted.add_arg(&format!("--user-data-dir={}", profile.path().display())).unwrap();
         wanted.set_browser_log_level(LoggingPrefsLogLevel::All).unwrap();
         let driver = WebDriver::new(&chromedriver.address, wanted).await.unwrap();
-        Self { driver: Some(driver), _chromedriver: chromedriver, _profile: profile }
+        Self { driver: Some(driver), chromedriver, _profile: profile }
     }
 
     fn driver(&self) -> &WebDriver {
@@ -67,7 +78,32 @@ impl Page {
         self.driver().goto(address).await.unwrap();
     }
 
-    /// The value of an expression in the page.
+    /// Goes to an address in a tab of its own, and stays there.
+    pub(crate) async fn goto_in_new_tab(&self, address: &str) {
+        let tab = self.driver().new_tab().await.unwrap();
+        self.driver().switch_to_window(tab).await.unwrap();
+        self.goto(address).await;
+    }
+
+    /// Types where the focus is.
+    pub(crate) async fn types(&self, text: &str) {
+        self.devtools("Input.insertText", json!({ "text": text })).await;
+    }
+
+    /// Turns the wheel over the middle of an element.
+    pub(crate) async fn wheel(&self, selector: &str, down: i32) {
+        let middle = self
+            .value(&format!(
+                "(({{left, top, width, height}}) => [left + width / 2, top + height / 2])\
+                 (document.querySelector({}).getBoundingClientRect())",
+                json!(selector)
+            ))
+            .await;
+        let event = json!({ "type": "mouseWheel", "x": middle[0], "y": middle[1], "deltaX": 0, "deltaY": down });
+        self.devtools("Input.dispatchMouseEvent", event).await;
+    }
+
+    /// The value of an expression in the page; of a promise, what it becomes.
     pub(crate) async fn value(&self, expression: &str) -> Value {
         let answer = self.driver().execute(format!("return ({expression});"), Vec::new()).await;
         answer.unwrap_or_else(|error| panic!("{expression}: {error}")).json().clone()
@@ -86,7 +122,11 @@ impl Page {
         };
         match tokio::time::timeout(PATIENCE, wait).await {
             Ok(value) => value,
-            Err(_) => panic!("never came true: {expression}\nthe page says:\n{:.600}", self.text("body").await),
+            Err(_) => panic!(
+                "never came true: {expression}\nthe page says:\n{:.1500}\nthe browser says: {:#?}",
+                self.text("body").await,
+                self.said().await
+            ),
         }
     }
 
@@ -108,6 +148,16 @@ impl Page {
         self.driver().find(thirtyfour::By::Css(selector)).await.unwrap().click().await.unwrap();
     }
 
+    /// Types into a field, after what stands there.
+    pub(crate) async fn keys(&self, selector: &str, text: &str) {
+        self.driver().find(thirtyfour::By::Css(selector)).await.unwrap().send_keys(text).await.unwrap();
+    }
+
+    /// Presses a key where the focus is: a letter, or one of [`key`].
+    pub(crate) async fn press(&self, key: &str) {
+        self.driver().active_element().await.unwrap().send_keys(key).await.unwrap();
+    }
+
     /// Speaks to the browser itself.
     pub(crate) async fn devtools(&self, command: &str, parameters: Value) {
         self.driver().cdp().send_raw(command, parameters).await.unwrap();
@@ -119,12 +169,24 @@ impl Page {
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
     }
 
+    /// The process group in which the browser runs.
+    #[allow(dead_code, reason = "asked for by the benchmark")]
+    pub(crate) fn group(&self) -> u32 {
+        self.chromedriver.child.id()
+    }
+
     /// Everything the browser complained about since it was asked last.
     pub(crate) async fn complaints(&self) -> Vec<String> {
+        // It notes every 416, which to a page means that there is nothing more yet; and it drops what it loads
+        // whenever a container comes or goes on this machine, after which the page asks again.
+        let fine = ["status of 416", "ERR_NETWORK_CHANGED"];
+        self.said().await.into_iter().filter(|message| !fine.iter().any(|fine| message.contains(fine))).collect()
+    }
+
+    /// All that the browser said since it was asked last.
+    async fn said(&self) -> Vec<String> {
         let log = self.driver().browser_log().await.unwrap();
-        let messages = log.into_iter().filter(|entry| entry.level != "INFO").map(|entry| entry.message);
-        // The browser notes every 416; to the page it means that the log holds nothing more yet.
-        messages.filter(|message| !message.contains("status of 416")).collect()
+        log.into_iter().filter(|entry| entry.level != "INFO").map(|entry| entry.message).collect()
     }
 
     /// Ends the browser, which must have nothing to complain about.

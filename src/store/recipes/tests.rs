@@ -173,6 +173,14 @@ async fn every_question_is_answered_from_an_index() {
              ORDER BY name DESC, script DESC, seq DESC LIMIT 1",
             "COVERING INDEX builds_by_recipe (repository=? AND (name,script)<(?,?))",
         ),
+        (
+            "SELECT id FROM builds WHERE finish IS NOT NULL AND script = 's' ORDER BY finish DESC LIMIT 25",
+            "builds_by_script (script=? AND finish>?)",
+        ),
+        (
+            "SELECT id FROM builds WHERE finish IS NOT NULL AND name = 'n' ORDER BY finish DESC LIMIT 25",
+            "builds_by_branch (name=? AND finish>?)",
+        ),
         ("SELECT seq FROM builds WHERE state <> 'finished' AND state = 'queued' ORDER BY seq", "builds_unfinished"),
     ] {
         let plan = store

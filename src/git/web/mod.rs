@@ -1,14 +1,26 @@
-//! Fetching over HTTP(S), by libgit2's own transport.
+//! Fetching over HTTP(S): libgit2 speaks git, reqwest speaks to the forge.
 //!
-//! The token leaves only through the credentials callback, once per connection (a refused token is not offered again),
-//! and the mirror's configuration forbids redirects to another host before libgit2 would follow one.
+//! libgit2 is built without TLS, and its time-outs would need `unsafe`. So each piece of work opens a [`Gateway`], a
+//! small HTTP server on the loopback that only it can use, gives libgit2 an address there, and the gateway asks the
+//! forge. That makes one TLS stack in the whole program, and a silent forge ends a call instead of holding a thread.
+//!
+//! The token leaves only through libgit2's credentials callback, when a forge has asked for it and once per
+//! connection (a refused token is not offered again); the gateway hands it to the host of the mirror alone.
 
-use git2::{
-    AutotagOption, Cred, CredentialType, Direction, ErrorCode, FetchOptions, ProxyOptions, RemoteCallbacks,
-    RemoteRedirect, Repository,
-};
+mod body;
+mod client;
+mod forward;
+mod gateway;
+mod redirect;
+#[cfg(test)]
+mod tests;
+mod trouble;
+
+use git2::{AutotagOption, Cred, CredentialType, Direction, ErrorCode, FetchOptions, RemoteCallbacks, Repository};
 use secrecy::ExposeSecret;
 
+pub(super) use self::client::Upstream;
+use self::gateway::Gateway;
 use super::{
     GitError,
     blocking::{Abandoned, OnProgress},
@@ -24,17 +36,21 @@ const USER: &str = "x-access-token";
 pub(super) struct Web<'mirror> {
     mirror: &'mirror Mirror,
     abandoned: Abandoned,
+    gateway: Gateway,
 }
 
 impl<'mirror> Web<'mirror> {
-    pub(super) fn new(mirror: &'mirror Mirror, abandoned: Abandoned) -> Self {
-        Self { mirror, abandoned }
+    /// Opens the way there; must be called within a runtime.
+    pub(super) fn open(mirror: &'mirror Mirror, abandoned: Abandoned) -> Result<Self, GitError> {
+        let gateway = Gateway::open(&mirror.upstream, &mirror.address, &abandoned)
+            .map_err(|trouble| unanswered(mirror, trouble.to_string()))?;
+        Ok(Self { mirror, abandoned, gateway })
     }
 
     pub(super) fn list(&self, into: &Repository) -> Result<Listing, GitError> {
-        let mut remote = into.remote_anonymous(&self.mirror.address.url()).map_err(|error| self.explain(&error))?;
+        let mut remote = into.remote_anonymous(self.gateway.url()).map_err(|error| self.explain(&error))?;
         let connection = remote
-            .connect_auth(Direction::Fetch, Some(self.callbacks(None)), Some(proxy()))
+            .connect_auth(Direction::Fetch, Some(self.callbacks(None)), None)
             .map_err(|error| self.explain(&error))?;
         let lines = connection.list().map_err(|error| self.explain(&error))?;
         let heads = heads::fold(lines.iter().map(|line| (line.name().to_owned(), line.oid())));
@@ -64,12 +80,8 @@ impl<'mirror> Web<'mirror> {
             return Ok(());
         }
         let mut options = FetchOptions::new();
-        options
-            .remote_callbacks(self.callbacks(on))
-            .proxy_options(proxy())
-            .download_tags(AutotagOption::None)
-            .follow_redirects(RemoteRedirect::None);
-        let mut remote = into.remote_anonymous(&self.mirror.address.url()).map_err(|error| self.explain(&error))?;
+        options.remote_callbacks(self.callbacks(on)).download_tags(AutotagOption::None);
+        let mut remote = into.remote_anonymous(self.gateway.url()).map_err(|error| self.explain(&error))?;
         remote.download(&specs, Some(&mut options)).map_err(|error| self.explain(&error))
     }
 
@@ -97,6 +109,8 @@ impl<'mirror> Web<'mirror> {
         let status = |code: &str| error.message().contains(&format!("status code: {code}"));
         if self.abandoned.is_set() {
             GitError::Abandoned
+        } else if let Some(trouble) = self.gateway.trouble() {
+            unanswered(self.mirror, trouble)
         } else if error.code() == ErrorCode::Auth || status("401") || status("403") {
             GitError::Denied { what, url }
         } else if error.code() == ErrorCode::NotFound || status("404") || status("410") {
@@ -107,8 +121,6 @@ impl<'mirror> Web<'mirror> {
     }
 }
 
-fn proxy() -> ProxyOptions<'static> {
-    let mut options = ProxyOptions::new();
-    options.auto();
-    options
+fn unanswered(mirror: &Mirror, reason: String) -> GitError {
+    GitError::Unreachable { what: mirror.what.clone(), url: mirror.address.url(), reason }
 }

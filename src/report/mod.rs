@@ -1,0 +1,17 @@
+//! Tells the forge how builds go: from a build's state to a status beside its commit.
+//!
+//! ```text
+//! lifecycle ─▶ Outbox::note ─▶ row, with the change itself ─▶ Courier ─▶ forge
+//! ```
+//!
+//! The row is the promise; sending is its fulfilment, whatever happens in between. Only the newest
+//! state of a context matters, so a burst of builds costs a forge no more than their verdicts.
+
+mod courier;
+mod outbox;
+mod pace;
+#[cfg(test)]
+mod tests;
+mod wording;
+
+pub use self::{courier::Courier, outbox::Outbox};
