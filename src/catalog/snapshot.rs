@@ -138,12 +138,13 @@ impl Catalog {
         self.about(repository).any(|entry| entry.file.poll)
     }
 
-    /// Every repository that files are about, and others that the same path may name instead.
+    /// Every repository that files or pipelines are about, and others that the same path may name instead.
     pub fn repositories(&self) -> impl Iterator<Item = (Repository, Vec<Repository>)> {
-        self.entries.values().filter_map(|entry| {
+        let of_files = self.entries.values().filter_map(|entry| {
             let mut readings = entry.splits.iter().map(|(repository, _)| repository.clone());
             Some((readings.next()?, readings.collect()))
-        })
+        });
+        of_files.chain(self.policy.pipelines.iter().map(|pipeline| (pipeline.repository.clone(), Vec::new())))
     }
 
     /// Every active file, by path.
