@@ -64,7 +64,7 @@ const DOORS: [(&str, &[&str]); 19] = [
     ("octocrab", &["github/", "github.rs"]),
     ("rusqlite", &["sqlite/", "sqlite.rs", "store/", "queue/", "queue.rs"]),
     ("rustls", &["tls.rs"]),
-    ("reqwest", &["git/web/", "github/", "publish/"]),
+    ("reqwest", &["git/web/", "github/", "publish/zero_hub", "publish/bootstrap.rs"]),
     ("redis", &["bus/", "queue/"]),
     ("serde_yaml", &["catalog/"]),
     ("annotate_snippets", &["catalog/"]),

@@ -1,7 +1,8 @@
 // The connection to the service: a websocket, or polling where that is blocked.
 //
 // Listeners: status(object), history(array), update({id, line, offset, end}), state(word),
-// bus({connected}): whether news reach the websocket; while they do not, the service itself is asked.
+// bus({connected, live}): whether news reach relays, and this websocket; while they do not reach it,
+// the service itself is asked.
 // `state` is one of connecting, live, reconnecting, polling, offline.
 
 import { learnClock } from './text.js';
@@ -18,7 +19,7 @@ export async function getJson(address) {
 
 export class Live {
   #listeners;
-  #address;
+  #addresses;
   #socket = null;
   #failures = 0;
   #retry = 0;
@@ -28,9 +29,15 @@ export class Live {
 
   constructor(listeners, only = null) {
     this.#listeners = listeners;
-    this.#address = new URL('/buildio', location.href);
-    this.#address.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
-    if (only) this.#address.searchParams.set('build', only);
+    const own = new URL('/buildio', location.href);
+    own.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
+    // The relay, if the service told of one, and the service itself where that cannot be reached.
+    const relay = document.querySelector('meta[name="relay"]')?.content;
+    this.#addresses = [relay, own].filter(Boolean).map((text) => {
+      const address = new URL(text);
+      if (only) address.searchParams.set('build', only);
+      return address;
+    });
     const wake = () => { if (!document.hidden && !this.#socket) this.#connect(); };
     document.addEventListener('visibilitychange', wake);
     window.addEventListener('online', wake);
@@ -48,7 +55,7 @@ export class Live {
   #connect() {
     clearTimeout(this.#retry);
     let socket;
-    try { socket = new WebSocket(this.#address); } catch { this.#lost(); return; }
+    try { socket = new WebSocket(this.#addresses[this.#failures % this.#addresses.length]); } catch { this.#lost(); return; }
     this.#socket = socket;
     socket.onopen = () => {
       this.#failures = 0;
@@ -71,7 +78,7 @@ export class Live {
   #receive(text) {
     let message;
     try { message = JSON.parse(text); } catch { return; }
-    if (message.event === 'bus') this.#busIs(message.payload?.connected !== false);
+    if (message.event === 'bus') this.#busIs(message.payload?.live !== false);
     this.#listeners[message.event]?.(message.payload);
   }
 

@@ -70,7 +70,8 @@ export class Find {
     const line = this.#line ?? this.#pane.firstLine;
     // The first match after this line, or the last one before it.
     const place = this.#search.placeOf(by > 0 ? line + (this.#line === null ? 0 : 1) : line) - (by > 0 ? 0 : 1);
-    if (isCut && (place < 0 || place >= matches.length)) this.#ask(line, by);
+    const isBeyond = line > matches.at(-1) || place < 0 || place >= matches.length;
+    if (isCut && isBeyond) this.#ask(line, by);
     else this.#goTo(matches[(place + matches.length) % matches.length]);
   }
 

@@ -17,7 +17,7 @@ const QUEUE_SHOWN = 10;
 const REASONS_EVERY = 15000;
 const ANNOUNCED_EVERY = 3000;
 
-const model = { status: null, history: null, tails: new Map(), queue: null, busAway: false };
+const model = { status: null, history: null, tails: new Map(), queue: null, busAway: false, relaysAway: false };
 const draw = framed(() => keepingFocus(render));
 const past = new HistoryView(() => draw());
 let wholeQueue = false;
@@ -80,6 +80,9 @@ function renderNotices() {
   if (model.busAway && live.state === 'live') {
     sentences.push('The message bus is away, so nothing arrives by itself: the page asks every 3 seconds instead, and logs move in steps. Builds are not affected.');
   }
+  if (model.relaysAway && live.state === 'live') {
+    sentences.push('The message bus is away, so relays elsewhere show what was. This page and the builds are not affected.');
+  }
   if (model.queue?.trouble && live.state !== 'offline') sentences.push(`No build can start now: ${visible(model.queue.trouble)}.`);
   reconcile(byId('notices'), sentences, (sentence) => sentence, (sentence) => el('p', { class: 'notice' }, sentence), () => {});
 }
@@ -134,11 +137,13 @@ const live = new Live({
   state: (state) => {
     showConnection(byId('connection'), state);
     model.busAway = false;
+    model.relaysAway = false;
     if (state === 'live') model.tails.clear();
     draw();
   },
-  bus: ({ connected }) => {
-    model.busAway = connected === false;
+  bus: ({ connected, live: reached }) => {
+    model.busAway = connected === false && reached === false;
+    model.relaysAway = connected === false && reached !== false;
     if (connected) model.tails.clear();
     draw();
   },

@@ -15,7 +15,7 @@
 #![allow(clippy::module_inception, clippy::type_complexity, reason = "the tests' own world, used here as it is")]
 
 #[path = "../../tests/page/browser.rs"]
-#[allow(dead_code, reason = "the tests' own browser, of which a part is enough")]
+#[allow(dead_code, clippy::expect_used, reason = "the tests' own browser, of which a part is enough")]
 mod browser;
 mod checkout;
 mod engine;

@@ -8,21 +8,21 @@ use std::{
 
 use crate::{
     model::{Artifact, Build, Cause, Outcome},
-    runner::{Collected, Fault, Publisher},
+    runner::{Collected, Fault, Handed, Publisher},
 };
 
 /// Leaves artifacts in a directory, under their versioned names.
 pub(super) struct Folder(pub(super) PathBuf);
 
 impl Publisher for Folder {
-    async fn publish(&self, build: &Build, collected: Collected) -> Result<Artifact, Fault> {
+    async fn publish(&self, build: &Build, collected: Collected) -> Result<Handed, Fault> {
         let fault =
             |message: String| Fault { cause: Cause::Publish, outcome: Outcome::Error, retryable: false, message };
         let name = build.artifact_name().map_err(|error| fault(error.to_string()))?;
         let Collected { file, size, sha256 } = collected;
         keep(&self.0, &name.versioned, file)
             .map_err(|error| fault(format!("could not write to `{}`: {error}", self.0.display())))?;
-        Ok(Artifact { name, size, sha256 })
+        Ok(Handed::Published(Artifact { name, size, sha256 }))
     }
 }
 

@@ -93,7 +93,7 @@ pub(super) async fn build_once(
     match end {
         End::Published(artifact) => Ok(Outcome::Published(one.output.join(&artifact.name.versioned), artifact)),
         End::Failed(failure) => Ok(Outcome::Failed(failure.to_string())),
-        End::Detached => Err(anyhow!("the build was left alone")),
+        End::Kept | End::Detached => Err(anyhow!("the build was left alone")),
     }
 }
 
@@ -152,7 +152,7 @@ fn build(id: BuildId, one: &OneBuild, commit: CommitId) -> Build {
         commit,
         position: 0,
         recipe: one.recipe.clone(),
-        state: BuildState::Running { stage: Stage::Creating },
+        state: BuildState::Running { stage: Stage::Creating, delay: None },
         attempt: 1,
         queued: Timestamp::now(),
         started: None,

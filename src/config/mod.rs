@@ -10,6 +10,7 @@ mod pipeline;
 mod secret;
 mod sections;
 mod show;
+mod zero_hub;
 
 use std::{
     collections::BTreeMap,
@@ -134,7 +135,7 @@ impl Config {
             return invalid("`build.parallel` is 0, so nothing would ever be built: set it to at least 1");
         }
         if self.hub.kind == HubKind::ZeroHub {
-            return invalid("`hub.kind = \"zero-hub\"` is not supported by this version: use \"directory\"");
+            zero_hub::check(&self.hub)?;
         }
         self.check_relay()?;
         if !self.github.clone_url.contains("{repository}") {
@@ -176,7 +177,7 @@ impl Config {
 }
 
 /// What later versions use. `README.md` says the same to people.
-const LATER: [&str; 4] = ["hub.refresh_url", "hub.url", "hub.user", "webhook.install"];
+const LATER: [&str; 1] = ["webhook.install"];
 
 #[cfg(test)]
 mod tests;

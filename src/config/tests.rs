@@ -44,8 +44,8 @@ fn a_key_for_a_later_version_is_told_only_where_it_is_changed() {
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/config.sample.toml");
     let config = Config::load(Some(Path::new(sample)), std::iter::empty()).unwrap();
     assert_eq!(config.without_effect(), Vec::<&str>::new());
-    let config = read("[poll]\ninterval = '1m'\n[kernel]\nprefix = 'zero-os'\n", &[]);
-    assert_eq!(config.unwrap().without_effect(), ["poll.interval"]);
+    let config = read("[webhook]\ninstall = true\n[kernel]\nprefix = 'zero-os'\n", &[]);
+    assert_eq!(config.unwrap().without_effect(), ["webhook.install"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use warp::{
     Filter, Rejection,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     reply::Response,
 };
 
@@ -33,9 +33,12 @@ async fn file(name: String, parts: Shared, headers: HeaderMap) -> Answer {
         .map_err(|_| Problem::not_found("there is no such artifact"))?;
     let served = parts
         .hub
+        .directory()
         .open_artifact(&name)
-        .map_err(|error| Problem::unavailable("the artifact could not be read", &error))?
-        .ok_or_else(|| Problem::not_found(format!("there is no artifact `{name}`")))?;
+        .map_err(|error| Problem::unavailable("the artifact could not be read", &error))?;
+    let Some(served) = served else {
+        return elsewhere(&parts, &name).ok_or_else(|| Problem::not_found(format!("there is no artifact `{name}`")));
+    };
     let modified = httpdate::fmt_http_date(served.modified.to_system_time());
     let versioned = served.file_name.clone();
     let content =
@@ -53,6 +56,14 @@ async fn file(name: String, parts: Shared, headers: HeaderMap) -> Answer {
     Ok(response)
 }
 
+/// The way to where a Zero-OS hub has it, if flists go there.
+fn elsewhere(parts: &Shared, name: &str) -> Option<Response> {
+    let address = parts.hub.zero().filter(|_| name.ends_with(".flist"))?.address_of(name)?;
+    let mut response = reply::status(StatusCode::FOUND, reply::text(format!("{address}\n")));
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_str(&address).ok()?);
+    Some(response)
+}
+
 /// RFC 5987: everything but letters, digits and three marks is escaped.
 fn encoded(name: &str) -> String {
     const ESCAPED: percent_encoding::AsciiSet =
@@ -61,7 +72,7 @@ fn encoded(name: &str) -> String {
 }
 
 async fn list(parts: Shared) -> Answer {
-    let hub = parts.hub.clone();
+    let hub = parts.hub.directory().clone();
     let entries = tokio::task::spawn_blocking(move || hub.list())
         .await
         .map_err(|error| Problem::unavailable("the artifacts could not be listed", &error))?

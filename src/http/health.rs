@@ -21,6 +21,9 @@ pub struct Health {
     pub engine: Option<String>,
     /// The directory shared with containers: none if both see the same.
     pub tmp_directory: Option<String>,
+    /// The hub, if it is elsewhere: none if it takes artifacts. While it does not they wait, and the
+    /// service is ready all the same.
+    pub hub: Option<String>,
     /// Whether builds are taken up again and the service works as it should.
     pub started: bool,
 }
@@ -47,6 +50,7 @@ async fn ready(parts: Shared) -> Answer {
         "store": store,
         "engine": health.engine,
         "tmp_directory": health.tmp_directory,
+        "hub": health.hub,
         "catalog": if catalog { None } else { Some(unread(&parts)) },
         "bus": bus,
         "started": health.started,

@@ -44,7 +44,7 @@ use crate::{
     live::{Board, Origins, Relay},
     logs::Logs,
     metrics::Metrics,
-    publish::DirectoryHub,
+    publish::Hub,
     sqlite::Database,
 };
 
@@ -66,7 +66,7 @@ pub struct Parts {
     /// Where browsers reach a relay other than our own.
     pub relay_url: Option<String>,
     pub events: Events,
-    pub hub: DirectoryHub,
+    pub hub: Hub,
     pub metrics: Metrics,
     pub health: watch::Receiver<Health>,
     /// Bearer of the calls that change something.

@@ -135,7 +135,8 @@ fn sentence(build: &Build) -> String {
             Some(artifact) => format!("published {}", artifact.name),
             None => ending.message.clone(),
         },
-        BuildState::Running { stage } => stage.as_str().to_owned(),
+        BuildState::Running { stage, delay: None } => stage.as_str().to_owned(),
+        BuildState::Running { stage, delay: Some(reason) } => format!("{}: {reason}", stage.as_str()),
         BuildState::Queued { reason, .. } => reason.clone().unwrap_or_else(|| "waiting".to_owned()),
     };
     format!("{}: {what}: {detail}\n", word(build))

@@ -8,7 +8,7 @@ use super::{
     changed,
 };
 use crate::{
-    model::{Build, BuildId, BuildState, CommitId, Ending, Outcome, Push, Timestamp},
+    model::{Build, BuildId, BuildState, CommitId, Ending, Outcome, Push, Stage, Timestamp},
     queue,
     report::Outbox,
     sqlite::{Error, Tx},
@@ -51,7 +51,7 @@ impl Lifecycle {
         let build = build.ok_or(CommandError::Unknown(id))?;
         match (&build.before, &build.now.state) {
             (BuildState::Finished(ending), _) => return Err(CommandError::Ended(id, ending.outcome.as_str())),
-            (BuildState::Running { .. }, _) => self.token(id).cancel(),
+            (BuildState::Running { .. }, _) => self.handle(id).cancel.cancel(),
             (BuildState::Queued { .. }, _) => {
                 self.metrics.ended(Outcome::Cancelled);
                 self.announce(vec![build.now.clone()]);
@@ -60,24 +60,37 @@ impl Lifecycle {
         Ok(build.now)
     }
 
-    /// Builds the same commit by the same recipe again, as a new build of the same push.
+    /// Builds the same commit by the same recipe again, as a new build of the same push. A build whose
+    /// artifact is on its way is not made again: its delivery is tried at once.
     pub async fn retry(&self, id: BuildId) -> Result<Build, CommandError> {
         let outbox = self.outbox.clone();
-        let new = self
+        let build = self
             .database
             .write(move |tx| {
                 let Some((_, old)) = builds::find(tx, id)? else { return Ok(Err(CommandError::Unknown(id))) };
-                if old.ending().is_none() {
-                    return Ok(Err(CommandError::NotEnded(id)));
+                match old.state {
+                    BuildState::Finished(_) => {}
+                    BuildState::Running { stage: Stage::Uploading, .. } => return Ok(Ok(old)),
+                    BuildState::Queued { .. } | BuildState::Running { .. } => {
+                        return Ok(Err(CommandError::NotEnded(id)));
+                    }
                 }
                 let push = builds::push_of(tx, id)?;
                 let again = [NewBuild { recipe: old.recipe.clone(), refusal: None }];
-                Ok(Ok(keep_builds(tx, &outbox, push, &old.push, &again)?))
+                let Some(new) = keep_builds(tx, &outbox, push, &old.push, &again)?.pop() else {
+                    return Ok(Err(CommandError::Unknown(id)));
+                };
+                builds::set_repeats(tx, new.id, id)?;
+                Ok(Ok(new))
             })
             .await??;
-        self.announce(new.clone());
-        self.bell.notify_one();
-        new.into_iter().next().ok_or(CommandError::Unknown(id))
+        if build.id == id {
+            self.handle(id).hurry.notify_one();
+        } else {
+            self.announce(vec![build.clone()]);
+            self.bell.notify_one();
+        }
+        Ok(build)
     }
 
     /// Builds a ref on somebody's order. A commit that was pushed to that ref before keeps its place

@@ -47,8 +47,17 @@ pub struct Lifecycle {
     outbox: Outbox,
     /// Rung when a build may have become claimable.
     bell: Notify,
-    /// How to end each build that is in a worker's hands.
-    running: Mutex<HashMap<BuildId, CancellationToken>>,
+    /// How to reach each build that is in a worker's hands.
+    running: Mutex<HashMap<BuildId, Handle>>,
+}
+
+/// How to reach a running build.
+#[derive(Clone, Default)]
+struct Handle {
+    /// Told when somebody wants it ended.
+    cancel: CancellationToken,
+    /// Rung when somebody wants it to wait no longer.
+    hurry: Arc<Notify>,
 }
 
 impl Lifecycle {
@@ -65,7 +74,7 @@ impl Lifecycle {
         self.outbox.ring();
     }
 
-    fn token(&self, id: BuildId) -> CancellationToken {
+    fn handle(&self, id: BuildId) -> Handle {
         let mut running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         running.entry(id).or_default().clone()
     }

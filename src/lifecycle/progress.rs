@@ -1,13 +1,14 @@
 //! From the queue to the end: claims, stages, attempts, endings.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::{Lifecycle, NotKept, changed};
+use super::{Handle, Lifecycle, NotKept, changed};
 use crate::{
-    model::{Build, BuildState, Ending, Stage, Timestamp},
+    model::{Build, BuildId, BuildState, Ending, Stage, Timestamp},
     queue,
     store::{
         builds::{self, BuildRow},
@@ -31,6 +32,10 @@ pub struct Claim {
     pub build: Build,
     /// Told when somebody wants it ended.
     pub cancel: CancellationToken,
+    /// Rung when somebody wants it to wait no longer.
+    pub hurry: Arc<Notify>,
+    /// The ended build that it repeats, if it does.
+    pub repeats: Option<BuildId>,
     row: BuildRow,
 }
 
@@ -59,14 +64,15 @@ impl Lifecycle {
                 let now = Timestamp::now();
                 let Some(row) = queue::claim(tx, now)?.map(BuildRow) else { return Ok(None) };
                 builds::start(tx, row, now)?;
-                Ok(Some((row, changed(tx, &outbox, row)?)))
+                Ok(Some((row, changed(tx, &outbox, row)?, builds::repeats(tx, row)?)))
             })
             .await?;
-        let Some((row, build)) = found else { return Ok(None) };
+        let Some((row, build, repeats)) = found else { return Ok(None) };
         // Another worker may sleep although there is more to claim.
         self.bell.notify_one();
         self.announce(vec![build.clone()]);
-        Ok(Some(Claim { cancel: self.token(build.id), build, row }))
+        let Handle { cancel, hurry } = self.handle(build.id);
+        Ok(Some(Claim { build, cancel, hurry, repeats, row }))
     }
 
     /// The builds that were in a worker's hands when the service last ended.
@@ -85,11 +91,11 @@ impl Lifecycle {
             })
             .await?;
         let claims = found.into_iter().map(|(row, cancelling, build)| {
-            let cancel = self.token(build.id);
+            let Handle { cancel, hurry } = self.handle(build.id);
             if cancelling {
                 cancel.cancel();
             }
-            Claim { build, cancel, row }
+            Claim { build, cancel, hurry, repeats: None, row }
         });
         Ok(claims.collect())
     }
@@ -104,7 +110,18 @@ impl Lifecycle {
             stages::enter(tx, id, &entered)
         });
         let mut changed = build.clone();
-        changed.state = BuildState::Running { stage };
+        changed.state = BuildState::Running { stage, delay: None };
+        self.announce(vec![changed]);
+    }
+
+    /// A running build cannot go on for a reason outside. May be lost in a crash, as above.
+    pub fn delay(&self, build: &Build, reason: String) {
+        let id = build.id;
+        let mut changed = build.clone();
+        if let BuildState::Running { delay, .. } = &mut changed.state {
+            *delay = Some(reason.clone());
+        }
+        self.database.write_later(move |tx| builds::set_delay(tx, id, &reason));
         self.announce(vec![changed]);
     }
 

@@ -211,7 +211,7 @@ mod tests {
         let id = build.id.to_string();
         picture.change(build.clone());
         assert_eq!(status(&mut picture)[&id]["status"], "queued");
-        picture.change(with_state(&build, BuildState::Running { stage: Stage::Building }, None));
+        picture.change(with_state(&build, BuildState::Running { stage: Stage::Building, delay: None }, None));
         picture.output(&output(&build, 0, b"compiling\n"));
         assert_eq!(status(&mut picture)[&id]["status"], "building");
         assert_eq!(status(&mut picture)[&id]["monitor"], "compiling");

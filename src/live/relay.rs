@@ -45,8 +45,10 @@ pub struct Relay {
 #[derive(Debug)]
 struct Shared {
     inbox: Inbox,
-    /// How the way to Redis is, if it is one that viewers should know of.
+    /// How the way to Redis is, if there is one that viewers should know of.
     link: Option<watch::Receiver<Link>>,
+    /// Whether what is shown here comes from there.
+    is_fed_by_it: bool,
     state: Mutex<State>,
     ring: broadcast::Sender<Tick>,
     versions: watch::Sender<Versions>,
@@ -75,11 +77,22 @@ struct State {
 }
 
 impl Relay {
-    /// Shows what comes to this inbox. `link` is the way that viewers are told of when it is lost.
-    pub fn new(inbox: Inbox, link: Option<watch::Receiver<Link>>) -> Self {
+    /// Shows what comes to this inbox from the same process. `link` is the way to relays elsewhere, if
+    /// there may be any.
+    pub fn within(inbox: Inbox, link: Option<watch::Receiver<Link>>) -> Self {
+        Self::new(inbox, link, false)
+    }
+
+    /// Shows what comes to this inbox over this way.
+    pub fn fed_by(inbox: Inbox, link: watch::Receiver<Link>) -> Self {
+        Self::new(inbox, Some(link), true)
+    }
+
+    fn new(inbox: Inbox, link: Option<watch::Receiver<Link>>, is_fed_by_it: bool) -> Self {
         let shared = Shared {
             inbox,
             link,
+            is_fed_by_it,
             state: Mutex::default(),
             ring: broadcast::Sender::new(RING),
             versions: watch::Sender::default(),
@@ -141,8 +154,7 @@ impl Relay {
             frames.push(state.status());
         }
         if now.link != seen.link {
-            let link = self.shared.link.as_ref().map(|link| render::bus(&link.borrow()));
-            frames.extend(link.map(|event| Frame::text(&event)));
+            frames.extend(self.shared.link.as_ref().map(|link| self.tell_of(&link.borrow())));
         }
         Some(frames)
     }
@@ -150,7 +162,11 @@ impl Relay {
     /// What viewers are told who come while the bus is away.
     fn trouble(&self) -> Option<Frame> {
         let link = self.shared.link.as_ref()?.borrow();
-        link.trouble().map(|_| Frame::text(&render::bus(&link)))
+        link.trouble().map(|_| self.tell_of(&link))
+    }
+
+    fn tell_of(&self, link: &Link) -> Frame {
+        Frame::text(&render::bus(link, self.shared.is_fed_by_it))
     }
 
     /// Takes what came, and passes it on.

@@ -24,13 +24,14 @@ pub(super) fn skipped(ticks: u64) -> String {
     event("skipped", &format!(r#"{{"events":{ticks}}}"#))
 }
 
-/// Tells whether the bus between service and relay carries.
-pub(super) fn bus(link: &Link) -> String {
+/// Tells whether the bus between the service and relays carries, and whether news still reach this
+/// websocket if it does not.
+pub(super) fn bus(link: &Link, is_fed_by_it: bool) -> String {
     let document = match link {
-        Link::There => json(&json!({"connected": true})),
+        Link::There => json(&json!({"connected": true, "live": true})),
         Link::Away { since, why } => {
             let since = since.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-            json(&json!({"connected": false, "since": since, "message": why}))
+            json(&json!({"connected": false, "live": !is_fed_by_it, "since": since, "message": why}))
         }
     };
     event("bus", &document)

@@ -37,7 +37,7 @@ where
     S: Future<Output = Option<Snapshot>> + Send + 'static,
 {
     let (events, bus, stop) = (Events::new(), Bus::embedded(), CancellationToken::new());
-    let (board, relay) = (Board::new(vec![bus.clone()]), Relay::new(bus.subscribe(), None));
+    let (board, relay) = (Board::new(vec![bus.clone()]), Relay::within(bus.subscribe(), None));
     tokio::spawn(follow(board.clone(), events.subscribe(), snapshot, stop.clone()));
     tokio::spawn(relay.clone().run(stop.clone()));
     World { events, board, relay, _stop: stop.drop_guard() }
@@ -52,7 +52,7 @@ impl World {
 }
 
 fn build() -> Build {
-    let state = BuildState::Running { stage: Stage::Building };
+    let state = BuildState::Running { stage: Stage::Building, delay: None };
     Build { state, attempt: 1, ..example::build("acme/tool", "refs/heads/main") }
 }
 

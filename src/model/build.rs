@@ -54,6 +54,8 @@ pub enum BuildState {
     Running {
         /// What the worker is doing.
         stage: Stage,
+        /// What keeps it from going on, if something outside does.
+        delay: Option<String>,
     },
     /// Terminal: a finished build never changes again.
     Finished(Ending),

@@ -109,17 +109,18 @@ impl<'a> BuildDocument<'a> {
 fn status(state: &BuildState) -> &'static str {
     match state {
         BuildState::Queued { .. } => "queued",
-        BuildState::Running { stage } => stage.as_str(),
+        BuildState::Running { stage, .. } => stage.as_str(),
         BuildState::Finished(ending) if ending.outcome == Outcome::Success => "success",
         BuildState::Finished(_) => "error",
     }
 }
 
-/// Why it ended badly, or what went wrong with the attempt before the one it waits for.
+/// Why it ended badly, what keeps it from going on, or what went wrong with the attempt before the one
+/// it waits for.
 fn error(state: &BuildState) -> Option<&str> {
     match state {
         BuildState::Queued { reason, .. } => reason.as_deref(),
-        BuildState::Running { .. } => None,
+        BuildState::Running { delay, .. } => delay.as_deref(),
         BuildState::Finished(ending) if ending.outcome == Outcome::Success => None,
         BuildState::Finished(ending) => Some(&ending.message),
     }
@@ -187,7 +188,7 @@ mod tests {
     #[test]
     fn status_is_the_stage_and_then_one_of_two_words() {
         let mut build = example::build("acme/tool", "refs/heads/main");
-        build.state = BuildState::Running { stage: Stage::Uploading };
+        build.state = BuildState::Running { stage: Stage::Uploading, delay: None };
         assert_eq!(document(&build)["status"], "uploading");
         build.state = ended(Outcome::Cancelled, Cause::Cancelled, "cancelled by a person");
         let value = document(&build);

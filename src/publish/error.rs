@@ -4,7 +4,10 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-use super::record::Origin;
+use super::{
+    record::Origin,
+    zero_hub::{Again, HubError},
+};
 
 /// Why an artifact could not be published, or the hub not be read.
 #[derive(Debug, Error)]
@@ -54,6 +57,12 @@ pub enum PublishError {
         /// What stands there.
         occupant: &'static str,
     },
+    /// It is not what a hub unpacks.
+    #[error("the artifact is no whole archive that a hub could unpack ({0}): leave a `.tar.gz` made by `tar -czf`")]
+    Archive(String),
+    /// The Zero-OS hub did not take it.
+    #[error(transparent)]
+    Hub(#[from] HubError),
     /// The file system refused.
     #[error("could not {doing} in `{}`", directory.display())]
     Io {
@@ -69,7 +78,22 @@ pub enum PublishError {
 impl PublishError {
     /// Whether the recipe's author can mend it, by another name or tag.
     pub fn is_recipes_fault(&self) -> bool {
-        matches!(self, Self::Name(_) | Self::Owned { .. } | Self::KernelOwned { .. } | Self::Taken { .. })
+        match self {
+            Self::Name(_) | Self::Owned { .. } | Self::KernelOwned { .. } | Self::Taken { .. } | Self::Archive(_) => {
+                true
+            }
+            Self::Hub(error) => matches!(error, HubError::LinkTaken(_)),
+            Self::Damaged { .. } | Self::Io { .. } => false,
+        }
+    }
+
+    /// Whether a delivery that failed is worth another try.
+    pub fn again(&self) -> Again {
+        match self {
+            Self::Hub(error) => error.again(),
+            Self::Io { .. } => Again::FewTimes,
+            _ => Again::Never,
+        }
     }
 
     /// Whether there is no room left: no fault of the build, and worth another try later.

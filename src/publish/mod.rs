@@ -1,4 +1,7 @@
-//! Where artifacts go: a directory of versioned files and of links that always mean the newest.
+//! Where artifacts go: versioned files, and links that always mean the newest.
+//!
+//! There are two kinds of hub: directories of this machine, and a Zero-OS hub (`zero_hub/`). What
+//! follows is the former.
 //!
 //! ```text
 //! Collected ─▶ .incoming/ ─▶ synced, verified ─▶ versioned name ─▶ link
@@ -20,6 +23,7 @@ mod name;
 mod record;
 mod served;
 mod shelf;
+pub mod zero_hub;
 
 use std::{fs::File, path::PathBuf};
 
@@ -30,8 +34,65 @@ pub use kernels::Kernels;
 pub use listing::Entry;
 pub use record::Origin;
 pub use served::Served;
+pub use zero_hub::ZeroHub;
 
-use crate::model::{Artifact, BuildId, GitRef, Repository};
+use crate::model::{Artifact, ArtifactName, BuildId, Format, GitRef, Repository};
+
+/// Where artifacts go. Clones are the same hub.
+#[derive(Clone)]
+pub enum Hub {
+    /// Into directories of this machine.
+    Directory(DirectoryHub),
+    /// Flists to a Zero-OS hub; what it does not take into directories of this machine.
+    Zero {
+        /// The hub.
+        flists: ZeroHub,
+        /// Where binaries go.
+        binaries: DirectoryHub,
+    },
+}
+
+/// What became of an artifact.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is published.
+    Published(Published),
+    /// It is safe with us, and to be delivered by [`ZeroHub::deliver`].
+    Kept,
+}
+
+impl Hub {
+    /// Takes an artifact over; when this returns, it is safe. Blocks as long as the disk takes.
+    pub fn take(
+        &self,
+        artifact: Collected,
+        name: &ArtifactName,
+        format: Format,
+        order: &LinkOrder,
+    ) -> Result<Taken, PublishError> {
+        match (self, format) {
+            (Self::Zero { flists, .. }, Format::Flist) => flists.keep(artifact, name, order).map(|()| Taken::Kept),
+            (Self::Directory(hub), _) | (Self::Zero { binaries: hub, .. }, Format::Binary) => {
+                hub.publish(artifact, name, format, order).map(Taken::Published)
+            }
+        }
+    }
+
+    /// What is kept, and served, by ourselves.
+    pub fn directory(&self) -> &DirectoryHub {
+        match self {
+            Self::Directory(hub) | Self::Zero { binaries: hub, .. } => hub,
+        }
+    }
+
+    /// The hub to which artifacts must be delivered, if it is such a one.
+    pub fn zero(&self) -> Option<&ZeroHub> {
+        match self {
+            Self::Directory(_) => None,
+            Self::Zero { flists, .. } => Some(flists),
+        }
+    }
+}
 
 /// Where the directory hub keeps what it publishes.
 #[derive(Debug, Clone)]

@@ -36,12 +36,23 @@ pub(super) struct Record {
     pub(super) modified: i64,
 }
 
+impl Origin {
+    pub(super) fn of(order: &LinkOrder) -> Self {
+        let LinkOrder { repository, git_ref, build, .. } = order.clone();
+        Self { repository, git_ref, build }
+    }
+
+    /// Whether it is the repository and ref of this push.
+    pub(super) fn is_of(&self, order: &LinkOrder) -> bool {
+        self.repository == order.repository && self.git_ref == order.git_ref
+    }
+}
+
 impl Record {
     pub(super) fn new(order: &LinkOrder, sha256: &str, file: &Metadata) -> Self {
-        let LinkOrder { repository, git_ref, position, build } = order.clone();
         Self {
-            origin: Origin { repository, git_ref, build },
-            position,
+            origin: Origin::of(order),
+            position: order.position,
             sha256: sha256.to_owned(),
             size: file.len(),
             modified: nanoseconds(file),
@@ -50,7 +61,7 @@ impl Record {
 
     /// Whether the name was given to this repository and ref.
     pub(super) fn is_of(&self, order: &LinkOrder) -> bool {
-        self.origin.repository == order.repository && self.origin.git_ref == order.git_ref
+        self.origin.is_of(order)
     }
 
     /// Whether this is the file that the record speaks of.

@@ -54,7 +54,7 @@ impl Shelf {
     pub(super) fn is(&self, other: &Self) -> Result<bool, PublishError> {
         let identity = |shelf: &Self| {
             let stat = fstat(&shelf.directory).map_err(|errno| shelf.failed("look")(errno.into()))?;
-            Ok((stat.st_dev, stat.st_ino))
+            Ok::<_, PublishError>((stat.st_dev, stat.st_ino))
         };
         Ok(identity(self)? == identity(other)?)
     }

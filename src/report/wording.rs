@@ -112,7 +112,10 @@ mod tests {
     fn what_has_not_ended_is_pending_and_says_why() {
         let waiting = said(BuildState::Queued { not_before: None, reason: Some("the engine was away".into()) });
         assert_eq!(waiting, (CommitState::Pending, "trying again: the engine was away".into()));
-        assert_eq!(said(BuildState::Running { stage: Stage::Building }), (CommitState::Pending, "building".into()));
+        assert_eq!(
+            said(BuildState::Running { stage: Stage::Building, delay: None }),
+            (CommitState::Pending, "building".into())
+        );
     }
 
     #[test]

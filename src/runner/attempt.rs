@@ -13,11 +13,11 @@ use super::{
     environment::environment,
     error::RunError,
     kernel,
-    seams::{Journal, Progress, Publisher, Source},
+    seams::{Handed, Journal, Progress, Publisher, Source},
     supervise::Running,
     workspace::Workspace,
 };
-use crate::model::{AbsoluteDir, Artifact, Base, BuildId, Network, ScriptAt, Stage, Timestamp};
+use crate::model::{AbsoluteDir, Base, BuildId, Network, ScriptAt, Stage, Timestamp};
 
 /// How long to wait before an engine that is away is asked again.
 const AWAY: Duration = Duration::from_secs(1);
@@ -55,7 +55,7 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
     }
 
     /// From nothing to a published artifact.
-    pub(super) async fn run(&self) -> Result<Artifact, Stop> {
+    pub(super) async fn run(&self) -> Result<Handed, Stop> {
         self.note(Progress::Stage(Stage::Creating));
         self.make_workspace()?;
         let container = self.prepare().await?;
@@ -65,7 +65,7 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
     }
 
     /// From what an earlier process left to a published artifact.
-    pub(super) async fn adopt(&self, stage: Stage) -> Result<Artifact, Stop> {
+    pub(super) async fn adopt(&self, stage: Stage) -> Result<Handed, Stop> {
         match self.find_container().await? {
             Some(state) if state.started => {
                 let running = self.take_up(state).await?;
@@ -80,16 +80,23 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
         }
     }
 
-    async fn finish(&self, running: Running) -> Result<Artifact, Stop> {
+    async fn finish(&self, running: Running) -> Result<Handed, Stop> {
         self.note(Progress::Stage(Stage::Building));
         let container = running.container.clone();
         let console = running.supervise(&self.runner.engine, &self.job.build.recipe, self.signals).await?;
-        let collected = self.collect().await?;
-        match self.job.build.recipe.product.kernel() {
-            Some(kernel) => self.prove(kernel, &collected, console, &container).await?,
-            None => drop(console),
-        }
-        self.note(Progress::Stage(Stage::Uploading));
+        let collected = match self.job.build.recipe.product.kernel() {
+            None => {
+                drop(console);
+                self.note(Progress::Stage(Stage::Uploading));
+                self.collect().await?
+            }
+            Some(kernel) => {
+                let collected = self.collect().await?;
+                self.prove(kernel, &collected, console, &container).await?;
+                self.note(Progress::Stage(Stage::Uploading));
+                collected
+            }
+        };
         // To be repeated after a restart, so a slow hub need not hold one up.
         let published = select! {
             biased;

@@ -40,7 +40,7 @@ pub use engine::{BaseImage, Bind, Engine, EngineError, Image, ImageError, Origin
 pub use error::RunError;
 pub use probe::ProbeError;
 pub use prune::{Keep, Listed, Use};
-pub use seams::{Fault, Journal, Progress, Publisher, Source};
+pub use seams::{Fault, Handed, Journal, Progress, Publisher, Source};
 
 /// How builds are run.
 #[derive(Debug, Clone)]
@@ -82,6 +82,8 @@ pub struct Signals {
 pub enum End {
     /// The artifact is published.
     Published(Artifact),
+    /// The artifact is safe with the publisher, who goes on with it: nothing of the attempt is needed.
+    Kept,
     /// There is no artifact.
     Failed(RunError),
     /// The service left before the end: nothing is decided, [`Runner::adopt`] goes on.
@@ -141,9 +143,10 @@ impl<S: Source, P: Publisher, J: Journal> Runner<S, P, J> {
     }
 }
 
-fn end(result: Result<Artifact, Stop>) -> End {
+fn end(result: Result<Handed, Stop>) -> End {
     match result {
-        Ok(artifact) => End::Published(artifact),
+        Ok(Handed::Published(artifact)) => End::Published(artifact),
+        Ok(Handed::Kept) => End::Kept,
         Err(Stop::Failed(error)) => End::Failed(error),
         Err(Stop::Left) => End::Detached,
     }

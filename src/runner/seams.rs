@@ -36,10 +36,19 @@ pub trait Source: Send + Sync + 'static {
     fn prepare(&self, build: &Build, workspace: &Path) -> impl Future<Output = Result<(), Fault>> + Send;
 }
 
+/// What became of an artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handed {
+    /// It is published.
+    Published(Artifact),
+    /// It is safe, and will be published without the build's container or workspace.
+    Kept,
+}
+
 /// Publishes what a build left.
 pub trait Publisher: Send + Sync + 'static {
-    /// Publishes the open file; to be repeated without harm, because a restart may do so.
-    fn publish(&self, build: &Build, collected: Collected) -> impl Future<Output = Result<Artifact, Fault>> + Send;
+    /// Takes the open file over; to be repeated without harm, because a restart may do so.
+    fn publish(&self, build: &Build, collected: Collected) -> impl Future<Output = Result<Handed, Fault>> + Send;
 }
 
 /// What a running build tells.

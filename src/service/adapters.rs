@@ -11,9 +11,9 @@ use tracing::warn;
 
 use crate::{
     git::{Checkout, GitError, MirrorUse, Mirrors},
-    model::{Artifact, ArtifactName, Build, BuildId, Cause, Format, Outcome, Product},
-    publish::{self, Bootstrap, BootstrapError, DirectoryHub, Kernels, LinkOrder, PublishError},
-    runner::{Bind, Collected, Fault, Publisher, Source},
+    model::{ArtifactName, Build, BuildId, Cause, Format, Outcome, Product},
+    publish::{self, Bootstrap, BootstrapError, Hub, Kernels, LinkOrder, PublishError, Taken},
+    runner::{Bind, Collected, Fault, Handed, Publisher, Source},
 };
 
 /// Where a mirror's objects are mounted in a container.
@@ -115,70 +115,69 @@ fn sentence(error: &dyn Error) -> String {
     text
 }
 
-/// Artifacts to the embedded hub; kernels to their directory and to a 0-bootstrap besides.
+/// Artifacts to the hub, or to the place where they wait for it; kernels to their directory and to a
+/// 0-bootstrap besides.
 pub struct HubPublisher {
-    hub: DirectoryHub,
+    hub: Hub,
     kernels: Kernels,
     bootstrap: Option<Arc<Bootstrap>>,
 }
 
 impl HubPublisher {
-    pub(super) fn new(hub: DirectoryHub, kernels: Kernels, bootstrap: Option<Bootstrap>) -> Self {
+    pub(super) fn new(hub: Hub, kernels: Kernels, bootstrap: Option<Bootstrap>) -> Self {
         Self { hub, kernels, bootstrap: bootstrap.map(Arc::new) }
     }
 }
 
 impl Publisher for HubPublisher {
-    async fn publish(&self, build: &Build, collected: Collected) -> Result<Artifact, Fault> {
+    async fn publish(&self, build: &Build, collected: Collected) -> Result<Handed, Fault> {
         let name = build.artifact_name().map_err(|error| Fault {
             cause: Cause::Publish,
             outcome: Outcome::Failure,
             retryable: false,
             message: error.to_string(),
         })?;
-        let order = LinkOrder {
-            repository: build.repository().clone(),
-            git_ref: build.git_ref().clone(),
-            position: build.position,
-            build: build.id,
-        };
+        let order = order(build);
         let Collected { file, size, sha256 } = collected;
         let collected = publish::Collected { file, size, sha256 };
         match &build.recipe.product {
             Product::Kernel(_) => self.publish_kernel(collected, name, order).await,
             Product::File(format) => {
                 let (hub, format) = (self.hub.clone(), *format);
-                blocking(move || Ok(hub.publish(collected, &name, format, &order)?.artifact)).await
+                match blocking(move || hub.take(collected, &name, format, &order)).await? {
+                    Taken::Published(published) => Ok(Handed::Published(published.artifact)),
+                    Taken::Kept => Ok(Handed::Kept),
+                }
             }
         }
     }
 }
 
 impl HubPublisher {
-    /// To the hub as an archive, to the directory, and from there to the other machine.
+    /// To the directory, from there to the other machine, and as an archive to the hub.
     async fn publish_kernel(
         &self,
         kernel: publish::Collected,
         name: ArtifactName,
         order: LinkOrder,
-    ) -> Result<Artifact, Fault> {
-        let remote = match &self.bootstrap {
-            Some(_) => Some(again(&kernel)?),
-            None => None,
-        };
-        let (hub, kernels, local) = (self.hub.clone(), self.kernels.clone(), name.clone());
-        let published = blocking(move || {
-            let archive = kernels.archive(&kernel)?;
-            hub.publish(archive, &local.flist_of_kernel(), Format::Flist, &order)?;
-            kernels.publish(kernel, &local, &order)
-        });
-        let published = published.await?;
-        if let (Some(bootstrap), Some(kernel)) = (&self.bootstrap, remote) {
+    ) -> Result<Handed, Fault> {
+        let same = again(&kernel)?;
+        let (kernels, local, first) = (self.kernels.clone(), name.clone(), order.clone());
+        let published = blocking(move || kernels.publish(kernel, &local, &first)).await?;
+        if let Some(bootstrap) = &self.bootstrap {
             // The order of pushes is known here alone: there, the link goes where it went here.
             let is_linked = || self.kernels.is_linked(&name).unwrap_or(false);
-            bootstrap.deliver(&kernel, &name, is_linked).await.map_err(|error| undelivered(&error))?;
+            bootstrap.deliver(&same, &name, is_linked).await.map_err(|error| undelivered(&error))?;
         }
-        Ok(published.artifact)
+        let (hub, kernels) = (self.hub.clone(), self.kernels.clone());
+        let taken = blocking(move || {
+            let archive = kernels.archive(&same)?;
+            hub.take(archive, &name.flist_of_kernel(), Format::Flist, &order)
+        });
+        match taken.await? {
+            Taken::Published(_) => Ok(Handed::Published(published.artifact)),
+            Taken::Kept => Ok(Handed::Kept),
+        }
     }
 }
 
@@ -213,10 +212,24 @@ fn undelivered(error: &BootstrapError) -> Fault {
     }
 }
 
-fn unpublished(error: &PublishError) -> Fault {
+/// Whose link a build's artifact moves, and how far.
+pub(super) fn order(build: &Build) -> LinkOrder {
+    LinkOrder {
+        repository: build.repository().clone(),
+        git_ref: build.git_ref().clone(),
+        position: build.position,
+        build: build.id,
+    }
+}
+
+pub(super) fn unpublished(error: &PublishError) -> Fault {
     let theirs = error.is_recipes_fault();
     Fault {
-        cause: if error.is_disk_full() { Cause::Disk } else { Cause::Publish },
+        cause: match error {
+            PublishError::Archive(_) => Cause::BadArtifact,
+            _ if error.is_disk_full() => Cause::Disk,
+            _ => Cause::Publish,
+        },
         outcome: if theirs { Outcome::Failure } else { Outcome::Error },
         retryable: !theirs,
         message: format!("the artifact could not be published: {}", sentence(error)),

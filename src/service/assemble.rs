@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::{StartError, pictures, policy, relay, worker};
+use super::{StartError, hub, pictures, policy, relay, worker};
 use crate::{
     bus::{Bus, Events, Subscription},
     catalog::{CatalogSync, Keeper, Location},
@@ -19,7 +19,6 @@ use crate::{
     live::{self, Board, Relay},
     logs::Logs,
     metrics::Metrics,
-    publish::{self, DirectoryHub},
     report::{Courier, Outbox},
     runner::Engine,
     shutdown::Shutdown,
@@ -67,7 +66,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
     let (here, elsewhere) = (Bus::embedded(), relay::redis(config)?);
     let link = elsewhere.as_ref().map(Bus::link);
     let board = Board::new([here.clone()].into_iter().chain(elsewhere).collect());
-    let relay = Relay::new(here.subscribe(), link.clone());
+    let relay = Relay::within(here.subscribe(), link.clone());
     let (outbox, courier) = match config.forge()? {
         Some(github) => {
             let outbox = Outbox::open(config.github.status_context.trim_matches('/').to_owned());
@@ -89,10 +88,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
     let location = Location { repository, branch: branch(config)? };
     let sync = Arc::new(CatalogSync::new(location, mirrors.clone(), database.clone(), Arc::clone(&keeper)));
     let restored = sync.restore().await?;
-    let hub = DirectoryHub::open(&publish::Config {
-        directory: config.hub.directory.clone(),
-        binary_directory: binaries(config),
-    })?;
+    let hub = hub::open(config)?;
     let engine = Engine::new(host(config), &instance)?;
     let (health, healthy) = watch::channel(Health::default());
     let hook = Arc::new(ArcSwap::from_pointee(policy::hook(config)));
@@ -160,11 +156,6 @@ fn branch(config: &Config) -> Result<Option<crate::model::Branch>, StartError> {
     let parsed =
         name.parse().map_err(|error| crate::config::ConfigError::Invalid(format!("`catalog.branch`: {error}")))?;
     Ok(Some(parsed))
-}
-
-fn binaries(config: &Config) -> Option<std::path::PathBuf> {
-    let directory = &config.binary.directory;
-    (!directory.as_os_str().is_empty()).then(|| directory.clone())
 }
 
 fn host(config: &Config) -> Option<&str> {

@@ -45,6 +45,13 @@ impl LiveJournal {
         }
     }
 
+    /// Something outside keeps a build from going on.
+    pub(super) fn delay(&self, id: BuildId, reason: String) {
+        if let Some(entry) = self.lock().get(&id) {
+            self.lifecycle.delay(&entry.build, reason);
+        }
+    }
+
     fn change(&self, id: BuildId, change: impl FnOnce(&mut Build)) {
         let mut running = self.lock();
         let Some(entry) = running.get_mut(&id) else { return };
@@ -58,7 +65,7 @@ impl LiveJournal {
         if let Some((before, since)) = entry.stage.replace((stage, Instant::now())) {
             self.metrics.stage(before, since.elapsed());
         }
-        entry.build.state = BuildState::Running { stage };
+        entry.build.state = BuildState::Running { stage, delay: None };
         self.lifecycle.enter(&entry.build, stage, self.logged(id));
     }
 

@@ -5,9 +5,12 @@
 
 mod adapters;
 mod assemble;
+mod diary;
+mod hub;
 mod journal;
 mod pictures;
 mod policy;
+mod porter;
 mod relay;
 mod tidy;
 mod watched;

@@ -55,7 +55,7 @@ impl RelayProcess {
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let shutdown = Shutdown::new();
-        let relay = Relay::new(bus.subscribe(), Some(bus.link()));
+        let relay = Relay::fed_by(bus.subscribe(), bus.link());
         shutdown.spawn(relay.clone().run(shutdown.leave_token()));
         shutdown.spawn(live::open(listener, relay, origins(config), shutdown.leave_token()));
         info!("Listening on ws://{address}; what is shown comes with Redis");

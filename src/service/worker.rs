@@ -3,7 +3,11 @@
 //! One task owns one build, from the claim to the moment its end is on the disk. The runner does the
 //! work, the lifecycle keeps the state; this file only joins the two.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::task::TaskTracker;
@@ -13,7 +17,9 @@ use super::{
     adapters::{GitSource, HubPublisher, Uses},
     assemble::public_url,
     journal::LiveJournal,
-    policy, tidy,
+    policy,
+    porter::Porter,
+    tidy,
 };
 use crate::{
     bus::Events,
@@ -23,9 +29,9 @@ use crate::{
     lifecycle::{Claim, Lifecycle, NotKept},
     logs::Logs,
     metrics::Metrics,
-    model::{Build, BuildState, Cause, Ending, Stage},
-    publish::{DirectoryHub, Kernels},
-    runner::{self, End, Engine, Job, Keep, ProbeError, Runner, Signals},
+    model::{Build, BuildId, BuildState, Cause, Ending, Stage},
+    publish::{Hub, Kernels},
+    runner::{self, End, Engine, Job, Journal, Keep, ProbeError, Progress, Runner, Signals},
     shutdown::Shutdown,
 };
 
@@ -42,7 +48,7 @@ const MOST_PACKS: usize = 50;
 pub(super) struct Tools {
     pub(super) engine: Engine,
     pub(super) mirrors: Mirrors,
-    pub(super) hub: DirectoryHub,
+    pub(super) hub: Hub,
     pub(super) logs: Logs,
     pub(super) events: Events,
 }
@@ -54,6 +60,7 @@ type ServiceRunner = Runner<GitSource, HubPublisher, Arc<LiveJournal>>;
 pub(super) struct Shop {
     runner: Arc<ServiceRunner>,
     journal: Arc<LiveJournal>,
+    porter: Option<Porter>,
     lifecycle: Arc<Lifecycle>,
     logs: Logs,
     mirrors: Mirrors,
@@ -89,12 +96,21 @@ impl Shop {
             environment: config.build.environment.clone(),
         };
         let source = GitSource::new(mirrors.clone(), uses.clone());
+        let porter = hub.zero().map(|hub| Porter {
+            hub: hub.clone(),
+            lifecycle: Arc::clone(&lifecycle),
+            journal: Arc::clone(&journal),
+            logs: logs.clone(),
+            health: health.clone(),
+            shutdown: shutdown.clone(),
+        });
         let publisher =
             HubPublisher::new(hub, Kernels::new(config.kernel.directory.clone()), policy::bootstrap(config));
         let runner = Runner::new(settings, engine, logs.clone(), source, publisher, Arc::clone(&journal));
         Self {
             runner: Arc::new(runner),
             journal,
+            porter,
             lifecycle,
             logs,
             mirrors,
@@ -115,6 +131,9 @@ impl Shop {
         let pulse = self.clone();
         shutdown.spawn(async move { pulse.watch_engine().await });
         shutdown.spawn(tidy::tidy_for_ever(self.runner.engine().clone(), self.keep, shutdown.clone()));
+        if let Some(porter) = self.porter.clone() {
+            shutdown.spawn(async move { porter.introduce().await });
+        }
         shutdown.spawn(async move {
             tokio::select! {
                 () = self.work() => {}
@@ -125,8 +144,9 @@ impl Shop {
     }
 
     async fn work(&self) {
+        let on_their_way = self.send_waiting().await;
         self.engine_there().await;
-        if let Err(failure) = self.take_up().await {
+        if let Err(failure) = self.take_up(&on_their_way).await {
             error!("Interrupted builds could not be taken up: {failure}");
             return;
         }
@@ -162,16 +182,46 @@ impl Shop {
         }
     }
 
+    /// Goes on with the builds whose artifact is safe and waits for the hub; the engine is not needed.
+    async fn send_waiting(&self) -> HashSet<BuildId> {
+        let Some(porter) = &self.porter else { return HashSet::new() };
+        let mut interrupted = self.lifecycle.interrupted().await.unwrap_or_else(|failure| {
+            error!("Artifacts that wait for the hub could not be looked for: {failure}");
+            Vec::new()
+        });
+        interrupted.retain(|claim| porter.has(claim.build.id));
+        let ids: HashSet<_> = interrupted.iter().map(|claim| claim.build.id).collect();
+        porter.sweep(ids.clone()).await;
+        for claim in interrupted {
+            self.begin_to_send(&claim.build);
+            self.send(porter, claim);
+        }
+        ids
+    }
+
+    /// Takes down that a build is about to be sent, which this process did not make.
+    fn begin_to_send(&self, build: &Build) {
+        self.journal.begin(build);
+        self.journal.note(build.id, Progress::Stage(Stage::Uploading));
+    }
+
+    /// Hands a build over to the porter, without a place among the builds.
+    fn send(&self, porter: &Porter, claim: Claim) {
+        let porter = porter.clone();
+        self.builds.spawn(async move { porter.deliver(&claim).await });
+    }
+
     /// Takes up what ran when the service last ended, and removes what belongs to nothing any more.
-    async fn take_up(&self) -> Result<(), NotKept> {
-        let interrupted = self.lifecycle.interrupted().await?;
+    async fn take_up(&self, on_their_way: &HashSet<BuildId>) -> Result<(), NotKept> {
+        let mut interrupted = self.lifecycle.interrupted().await?;
+        interrupted.retain(|claim| !on_their_way.contains(&claim.build.id));
         let live: HashMap<_, _> = interrupted.iter().map(|claim| (claim.build.id, claim.build.attempt)).collect();
         if let Err(failure) = self.runner.sweep(&live).await {
             warn!("Not everything an earlier run left could be removed: {failure}");
         }
         for claim in interrupted {
             let stage = match claim.build.state {
-                BuildState::Running { stage } => stage,
+                BuildState::Running { stage, .. } => stage,
                 BuildState::Queued { .. } | BuildState::Finished(_) => continue,
             };
             info!(build.id = %claim.build.id, "Taking up `{}` {}", claim.build.repository(), claim.build.git_ref().name());
@@ -192,6 +242,10 @@ impl Shop {
 
     async fn build(&self, claim: Claim, adopt: Option<Stage>) {
         let build = claim.build.clone();
+        if let Some(porter) = self.porter.as_ref().filter(|porter| porter.takes_over(&claim)) {
+            self.begin_to_send(&build);
+            return self.send(porter, claim);
+        }
         let secrets = policy::secrets(&self.grants, build.repository(), build.git_ref(), &build.recipe);
         let job = Job { build, secrets };
         let signals = Signals { cancel: claim.cancel.clone(), leave: self.shutdown.leave_token() };
@@ -203,11 +257,18 @@ impl Shop {
             }
             None => self.runner.run(&job, &signals).await,
         };
-        self.journal.end(job.build.id);
+        if !matches!(end, End::Kept) {
+            self.journal.end(job.build.id);
+        }
         match end {
             // The next start finds the container by the build's name.
             End::Detached => return,
             End::Published(artifact) => self.lifecycle.finish(&claim, Ending::published(artifact)).await,
+            End::Kept => {
+                if let Some(porter) = &self.porter {
+                    self.send(porter, claim);
+                }
+            }
             End::Failed(failure) => self.failed(&claim, &failure).await,
         }
         self.uses.release(job.build.id);

@@ -45,7 +45,7 @@ pub fn start(tx: &Tx, build: BuildRow, now: Timestamp) -> Result<(), Error> {
     let usual = recipes::usual_of(tx, build)?.map(|usual| u32::try_from(usual.as_millis()).unwrap_or(u32::MAX));
     tx.prepare_cached(
         "UPDATE builds SET state = 'running', stage = 'creating', attempt = attempt + 1, not_before = NULL,
-                started = coalesce(started, ?2), container = NULL, cancelling = 0, usual = ?3
+                started = coalesce(started, ?2), container = NULL, cancelling = 0, reason = NULL, usual = ?3
          WHERE seq = ?1 AND state = 'queued'",
     )?
     .execute((build.0, now.as_millis(), usual))?;
@@ -57,6 +57,26 @@ pub fn set_stage(tx: &Tx, id: BuildId, stage: Stage) -> Result<(), Error> {
     tx.prepare_cached("UPDATE builds SET stage = ?2 WHERE id = ?1 AND state = 'running'")?
         .execute((id.to_string(), stage.as_str()))?;
     Ok(())
+}
+
+/// Notes what keeps a running build from going on.
+pub fn set_delay(tx: &Tx, id: BuildId, delay: &str) -> Result<(), Error> {
+    tx.prepare_cached("UPDATE builds SET reason = ?2 WHERE id = ?1 AND state = 'running'")?
+        .execute((id.to_string(), delay))?;
+    Ok(())
+}
+
+/// Remembers that a build repeats an ended one, of which something may be left to go on from.
+pub fn set_repeats(tx: &Tx, id: BuildId, ended: BuildId) -> Result<(), Error> {
+    tx.execute("UPDATE builds SET repeats = ?2 WHERE id = ?1", [id.to_string(), ended.to_string()])?;
+    Ok(())
+}
+
+/// The ended build that a build repeats, if it does.
+pub fn repeats(tx: &Tx, build: BuildRow) -> Result<Option<BuildId>, Error> {
+    let text: Option<String> =
+        tx.prepare_cached("SELECT repeats FROM builds WHERE seq = ?1")?.query_row([build.0], |row| row.get(0))?;
+    Ok(text.and_then(|text| text.parse().ok()))
 }
 
 /// Notes the container and the image of a running build; `None` leaves what is known.
@@ -227,7 +247,9 @@ fn state(row: &Row<'_>) -> Result<BuildState, Error> {
     let word: String = row.get(3)?;
     match word.as_str() {
         "queued" => Ok(BuildState::Queued { not_before: time(row, 6)?, reason: row.get(7)? }),
-        "running" => Ok(BuildState::Running { stage: keyword(row, 4, "a stage", Stage::from_word)? }),
+        "running" => {
+            Ok(BuildState::Running { stage: keyword(row, 4, "a stage", Stage::from_word)?, delay: row.get(7)? })
+        }
         "finished" => Ok(BuildState::Finished(Ending {
             outcome: keyword(row, 13, "an outcome", Outcome::from_word)?,
             cause: keyword(row, 14, "a cause", Cause::from_word)?,

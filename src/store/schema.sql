@@ -63,7 +63,8 @@ CREATE TABLE builds (
     stage      TEXT,
     attempt    INTEGER NOT NULL DEFAULT 0,
     not_before INTEGER,
-    reason     TEXT,             -- why the attempt before failed
+    reason     TEXT,             -- why the attempt before failed, or what a running build waits for
+    repeats    TEXT,             -- the ended build that it repeats
     cancelling INTEGER NOT NULL DEFAULT 0,
     queued     INTEGER NOT NULL,
     started    INTEGER,

@@ -114,13 +114,13 @@ fn serve_refuses_to_start_without_a_configuration_repository() {
 
 #[test]
 fn serve_tells_of_keys_that_a_later_version_will_use() {
-    let program = configured("[server]\nlisten = '127.0.0.1:0'\n[kernel]\nprefix = 'other'\n");
+    let program = configured("[server]\nlisten = '127.0.0.1:0'\n").set("AUTOBUILDER_WEBHOOK_INSTALL", "true");
     let mut running = program.start(&["serve"]);
     running.until("Listening on");
     running.signal("TERM");
     let ended = running.end();
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert!(ended.stderr.contains("`kernel.prefix` is set, and has no effect in this version"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("`webhook.install` is set, and has no effect in this version"), "{}", ended.stderr);
 }
 
 #[test]

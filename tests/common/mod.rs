@@ -7,9 +7,12 @@
 #![allow(unreachable_pub, missing_docs, reason = "a module of several test binaries, not a library")]
 #![allow(clippy::print_stderr, reason = "a failing test shows the service's log")]
 
+pub mod bench;
 pub mod client;
 pub mod docker;
 pub mod forge_api;
+pub mod hub;
+pub mod hub_archive;
 pub mod redis;
 pub mod repository;
 pub mod world;

@@ -159,10 +159,13 @@ impl World {
     pub async fn start(&mut self) {
         let root = self.path().display().to_string();
         fs::create_dir_all(self.tmp()).unwrap();
+        // A test may bring a hub of its own.
+        let own = self.configuration.contains("[hub]");
+        let hub = if own { String::new() } else { format!("[hub]\ndirectory = '{root}/data/artifacts'\n") };
         let text = format!(
             "[server]\nlisten = '127.0.0.1:{}'\napi_token = '{TOKEN}'\n[webhook]\nsecret = '{SECRET}'\n\
              [catalog]\nrepository = 'acme/builds'\n[github]\nclone_url = 'file://{root}/forge/{{repository}}.git'\n\
-             [store]\ndirectory = '{root}/data'\n[hub]\ndirectory = '{root}/data/artifacts'\n\
+             [store]\ndirectory = '{root}/data'\n{hub}\
              [build]\ntmp_directory = '{root}/tmp'\n{}\n",
             self.port, self.configuration
         );

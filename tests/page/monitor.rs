@@ -195,11 +195,11 @@ async fn a_bus_that_is_away_is_said_and_the_service_is_asked_instead() {
     page.sees("#welcome", "Nothing has been built yet").await;
     // The websocket says nothing of this push.
     world.deliver(&tool, &moved).await;
-    say(&page, "bus", &json!({"connected": false})).await;
+    say(&page, "bus", &json!({"connected": false, "live": false})).await;
     page.sees("#notices", "The message bus is away").await;
     page.sees("#queue-list > li", "acme/tool main").await;
     page.sees("#notices", "No build can start now").await;
-    say(&page, "bus", &json!({"connected": true})).await;
+    say(&page, "bus", &json!({"connected": true, "live": true})).await;
     page.until("!document.querySelector('#notices').innerText.includes('bus')").await;
     page.end().await;
     world.end().await;
@@ -237,9 +237,9 @@ async fn no_field_of_any_answer_can_inject_anything() {
     world.built(&tool, &moved).await;
     world.track(&[("acme/tool/bad.yaml", "artefact: x\n")]).await;
     let innocent = format!(
-        "!('__x' in window) && document.scripts.length === 2 && document.querySelectorAll('iframe, style, object').length === 0 && \
-         ({}).x === undefined && [...document.images].every((image) => ['/assets/icon.svg', '/badge/'].some((path) => \
-           new URL(image.src).origin === location.origin && new URL(image.src).pathname.startsWith(path) || image.src === '')) && \
+        "!('__x' in window) && [...document.scripts].every((script) => script.src.startsWith(location.origin + '/assets/')) && document.querySelectorAll('iframe, style, object').length === 0 && \
+         ({}).x === undefined && [...document.images].every((image) => image.src === '' || \
+           ['/assets/icon.svg', '/badge/'].some((path) => image.src.startsWith(location.origin + path))) && \
          [...document.querySelectorAll('a, svg a')].every((link) => /^(https?:|\\/|#|\\?)/.test(link.getAttribute('href') ?? '/')) && \
          [...document.links].every((link) => link.protocol === 'http:')",
         "{}"

@@ -17,7 +17,9 @@ use autobuilder::{
         Artifact, ArtifactName, Build, BuildId, BuildState, Format, Limits, Network, Product, Push, Recipe, ScriptAt,
         Stage, Timestamp, Tip, Variables,
     },
-    runner::{Bind, Collected, Config, End, Engine, Fault, Job, Journal, Progress, Publisher, Runner, Signals, Source},
+    runner::{
+        Bind, Collected, Config, End, Engine, Fault, Handed, Job, Journal, Progress, Publisher, Runner, Signals, Source,
+    },
 };
 use bollard::{Docker, query_parameters::CreateImageOptionsBuilder};
 use bytes::Bytes;
@@ -58,11 +60,11 @@ pub(crate) struct Shelf {
 }
 
 impl Publisher for Shelf {
-    async fn publish(&self, build: &Build, collected: Collected) -> Result<Artifact, Fault> {
+    async fn publish(&self, build: &Build, collected: Collected) -> Result<Handed, Fault> {
         let name = ArtifactName { versioned: build.id.to_string(), link: "link".into() };
         let artifact = Artifact { name, size: collected.size, sha256: collected.sha256 };
         lock(&self.published).push(artifact.clone());
-        Ok(artifact)
+        Ok(Handed::Published(artifact))
     }
 }
 
@@ -157,7 +159,7 @@ impl World {
             commit,
             position: 1,
             recipe: recipe(&self.image),
-            state: BuildState::Running { stage: Stage::Creating },
+            state: BuildState::Running { stage: Stage::Creating, delay: None },
             attempt: 1,
             queued: Timestamp::now(),
             started: None,

@@ -130,7 +130,7 @@ async fn the_first_entry_into_a_stage_counts() {
                 builds::set_stage(tx, id, stage)?;
                 stages::enter(tx, id, &entered(stage, at, 5))?;
             }
-            assert_eq!(builds::get(tx, row)?.state, BuildState::Running { stage: Stage::Building });
+            assert_eq!(builds::get(tx, row)?.state, BuildState::Running { stage: Stage::Building, delay: None });
             stages::of(tx, row)
         })
         .await;
