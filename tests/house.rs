@@ -64,7 +64,7 @@ const DOORS: [(&str, &[&str]); 19] = [
     ("octocrab", &["github/", "github.rs"]),
     ("rusqlite", &["sqlite/", "sqlite.rs", "store/", "queue/", "queue.rs"]),
     ("rustls", &["tls.rs"]),
-    ("reqwest", &["git/web/", "github/", "publish/zero_hub"]),
+    ("reqwest", &["git/web/", "github/", "publish/zero_hub", "publish/bootstrap.rs"]),
     ("redis", &["bus/", "queue/"]),
     ("serde_yaml", &["catalog/"]),
     ("annotate_snippets", &["catalog/"]),
@@ -92,6 +92,9 @@ const ROUGH: [(&str, &str); 9] = [
     ("eprintln!", "use tracing; only cli/ speaks to the terminal"),
     ("process::Command", "the service starts no process: git is git2, the engine is its API"),
 ];
+
+/// The one place of the service that starts a process: a kernel's proof that it boots has no API.
+const BOOTS: &str = "runner/boot/machine.rs";
 
 const LONGEST_FILE: usize = 400;
 
@@ -151,7 +154,8 @@ fn rough_code(source: &Source) -> Vec<String> {
     let terminal = source.module() == "cli" || source.path == "main.rs";
     let mut complaints = Vec::new();
     for (text, advice) in ROUGH {
-        if terminal && (text.ends_with("println!") || text.ends_with("Command")) {
+        let may_start_processes = terminal || source.path == BOOTS;
+        if (terminal && text.ends_with("println!")) || (may_start_processes && text.ends_with("Command")) {
             continue;
         }
         for line in source.lines_with(text) {

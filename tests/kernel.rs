@@ -3,9 +3,14 @@
 
 mod common;
 
+#[path = "kernel/bootstrap.rs"]
+mod bootstrap;
 #[path = "kernel/world.rs"]
 mod pipelines;
+#[path = "kernel/readers.rs"]
+mod readers;
 
+use bootstrap::Bootstrap;
 use common::docker::docker;
 use pipelines::{FULL, ON_BASE, Pipelines};
 use serde_json::json;
@@ -151,4 +156,175 @@ async fn a_reload_changes_pipelines_and_a_mistake_changes_nothing() {
     let build = world.service.built(&world.initramfs, &moved).await;
     assert_eq!(build["outcome"], "success", "{build:#}");
     world.end().await;
+}
+
+#[tokio::test]
+async fn kernels_come_to_the_directory_and_to_the_hub_with_their_links() {
+    let world = Pipelines::new("").await;
+    let full = world.push_initramfs("feature/x", FULL).await;
+    let quick = world.push_kernel("feature/x", ON_BASE).await;
+    let commit = |build: &serde_json::Value| build["commit"].as_str().unwrap()[..10].to_owned();
+    let (full_name, quick_name) =
+        (format!("zero-os-feature-x-generic-{}", commit(&full)), format!("zero-os-feature-x-fs-{}", commit(&quick)));
+    assert_eq!(full["artifact"], format!("{full_name}.efi"), "{full:#}");
+    assert_eq!(quick["artifact"], format!("{quick_name}.efi"), "{quick:#}");
+
+    let kernels = world.service.kernels();
+    let read = |name: &str| std::fs::read_to_string(kernels.join(name)).unwrap();
+    assert_eq!(read("zero-os-feature-x-generic.efi"), format!("kernel {}\n", full["commit"].as_str().unwrap()));
+    assert_eq!(read("zero-os-feature-x.efi"), "the state of feature/x\n");
+    let target = std::fs::read_link(kernels.join("zero-os-feature-x.efi")).unwrap();
+    assert_eq!(target.to_str(), Some(&*format!("{quick_name}.efi")));
+    // What a boot service offers: every regular file, and those two it should be.
+    let mut offered: Vec<_> = std::fs::read_dir(&kernels)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_type().unwrap().is_file())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    offered.sort();
+    assert_eq!(offered, [format!("{quick_name}.efi"), format!("{full_name}.efi")]);
+
+    let archive = world.service.client.get("/artifacts/zero-os-feature-x.flist").await.bytes().await.unwrap();
+    let found = pipelines::unpacked(&archive);
+    assert_eq!(found["kernel.efi"], "the state of feature/x\n");
+    assert_eq!(found["boot/boot.yaml"], "kernel: /kernel.efi\nnodefault: true\n");
+    let target = std::fs::read_link(world.service.artifacts().join("zero-os-feature-x-generic.flist")).unwrap();
+    assert_eq!(target.to_str(), Some(&*format!("{full_name}.flist")));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_kernel_of_another_repository_does_not_take_a_link() {
+    let other = "[[kernel.pipeline]]\nrepository = 'acme/core'\nkind = 'kernel'\nbase = 'acme/initramfs'\n\
+        script = 'build.sh'\nboot = {enabled = false}\n";
+    let world = Pipelines::with("", other).await;
+    world.push_initramfs("main", FULL).await;
+    world.push_kernel("main", ON_BASE).await;
+    let before = std::fs::read_link(world.service.kernels().join("zero-os-main.efi")).unwrap();
+    let core = world.service.repository(&world.name("core"));
+    let moved = core.push("main", &[("build.sh", ON_BASE)]);
+    let refused = world.service.built(&core, &moved).await;
+    assert_eq!((&refused["outcome"], &refused["cause"]), (&json!("failure"), &json!("publish")), "{refused:#}");
+    assert!(refused["error"].as_str().unwrap().contains("already belongs to `refs/heads/main`"), "{refused:#}");
+    assert_eq!(std::fs::read_link(world.service.kernels().join("zero-os-main.efi")).unwrap(), before);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_boot_service_on_another_machine_gets_kernel_and_link() {
+    let bootstrap = Bootstrap::start().await;
+    let world = Pipelines::with_kernel_keys(&bootstrap.keys("right")).await;
+    let full = world.push_initramfs("main", FULL).await;
+    assert_eq!(full["outcome"], "success", "{full:#}\n{}", world.service.log());
+    let name = full["artifact"].as_str().unwrap();
+    assert_eq!(bootstrap.file(name), std::fs::read(world.service.kernels().join(name)).unwrap());
+    assert_eq!(bootstrap.link("zero-os-main-generic.efi").as_deref(), Some(name));
+
+    world.end().await;
+
+    // Its errors are answers like any other.
+    let world = Pipelines::with_kernel_keys(&bootstrap.keys("wrong")).await;
+    let refused = world.push_initramfs("other", FULL).await;
+    assert_eq!((&refused["outcome"], &refused["cause"]), (&json!("error"), &json!("publish")), "{refused:#}");
+    assert!(refused["error"].as_str().unwrap().contains("invalid token"), "{refused:#}");
+    assert_eq!(refused["attempt"], 1);
+    assert_eq!(bootstrap.link("zero-os-other-generic.efi"), None);
+    world.end().await;
+}
+
+/// A real kernel, and what is made of it.
+const REAL: &str = "#!/bin/sh\nset -e\ncp /boot/vmlinuz /target/vmlinuz.efi\necho state >/state\n";
+const CUT: &str = "#!/bin/sh\nset -e\nhead -c 3000000 /boot/vmlinuz >/target/vmlinuz.efi\necho state >/state\n";
+
+#[tokio::test]
+async fn a_kernel_that_boots_is_published_and_its_console_is_in_the_log() {
+    let marker = "Kernel command line: console=ttyS0 panic=-1 from_the_pipeline";
+    let boot = format!("boot = {{enabled = true, marker = '{marker}', timeout = '5m', append = 'from_the_pipeline'}}");
+    let world = Pipelines::booting(&boot).await;
+    let build = world.push_initramfs("main", REAL).await;
+    let log = world.log(&build).await;
+    assert_eq!(build["outcome"], "success", "{build:#}\n{log}");
+    for words in ["booting the kernel directly", marker, "the kernel boots directly", "boots as an EFI application"] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+    assert_eq!(world.images().len(), 1);
+    assert!(world.service.kernels().join("zero-os-main-generic.efi").exists());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_kernel_that_panics_or_is_cut_off_is_a_failure_and_nothing_moves() {
+    // Without an initramfs it never comes to what the marker says by default.
+    let world = Pipelines::booting("boot = {timeout = '5m'}").await;
+    for (script, words) in [(REAL, "Kernel panic"), (CUT, "booting the kernel directly")] {
+        let build = world.push_initramfs("main", script).await;
+        let log = world.log(&build).await;
+        assert_eq!((&build["outcome"], &build["cause"]), (&json!("failure"), &json!("boot")), "{build:#}\n{log}");
+        let error = build["error"].as_str().unwrap();
+        assert!(error.contains("does not boot directly: it ended without printing `Run /init"), "{error}");
+        assert!(log.contains(words), "{log}");
+    }
+    assert!(world.images().is_empty());
+    assert!(!world.service.kernels().join("zero-os-main-generic.efi").exists());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_kernel_that_hangs_is_ended_in_time_and_a_restart_begins_its_boot_anew() {
+    // It never ends by itself, as nobody reads its console but us.
+    let boot = "boot = {marker = 'never said', timeout = '5m', append = 'panic=0'}";
+    let mut world = Pipelines::booting(boot).await;
+    let id = world.deliver_initramfs("main", REAL).await;
+    let booting = |log: &str| log.matches("booting the kernel directly").count();
+    world.until_log(&id, |log| log.contains("Kernel panic")).await;
+    world.service.signal("TERM");
+    assert_eq!(world.service.left().await, Some(0));
+    assert_eq!(world.machines(), 0, "no virtual machine outlives the service");
+    world.service.start().await;
+    world.until_log(&id, |log| booting(log) == 2).await;
+    world.service.kill();
+    world.until_no_machine().await;
+    world.service.start().await;
+    world.until_log(&id, |log| booting(log) == 3).await;
+    let (status, _) = world.service.client.order(&format!("/api/builds/{id}/cancel"), json!({})).await;
+    assert_eq!(status, 202);
+    assert_eq!(world.service.client.ended(&id).await["outcome"], "cancelled");
+    assert_eq!(world.machines(), 0);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn old_base_images_go_and_the_newest_of_each_branch_stay() {
+    let world = Pipelines::with_kernel_keys("keep = 2\nkeep_for = '0s'\n").await;
+    let foreign = world.name("foreign:1");
+    docker(&["tag", common::docker::IMAGE, &foreign]);
+    world.push_initramfs("dev", FULL).await;
+    let mut builds = Vec::new();
+    for number in 1..=4 {
+        builds.push(world.push_initramfs("main", &format!("{FULL}# {number}\n")).await);
+    }
+    world.until_images(3).await;
+    let listed = world.list_images(&[]);
+    let of_main: Vec<_> = listed.iter().filter(|image| image["ref"] == "refs/heads/main").collect();
+    assert_eq!(of_main.len(), 2);
+    assert_eq!((&of_main[0]["build"], &of_main[0]["use"]), (&builds[3]["id"], &json!("current")));
+    assert_eq!((&of_main[1]["commit"], &of_main[1]["use"]), (&builds[2]["commit"], &json!("kept")));
+    assert!(of_main[0]["size"].as_u64().unwrap() > 1_000_000);
+
+    world.reload(|text| text.replace("keep = 2", "keep = 1"), "Configuration reloaded").await;
+    let would_go = world.list_images(&["--prune", "--dry-run"]);
+    assert_eq!((would_go.len(), &would_go[0]["build"]), (1, &builds[2]["id"]));
+    assert_eq!(world.images().len(), 3);
+    assert_eq!(world.list_images(&["--prune"]), would_go);
+    assert_eq!(world.images().len(), 2);
+    assert!(world.list_images(&["--prune"]).is_empty());
+    assert_eq!(docker(&["image", "ls", "--quiet", &foreign]).len(), 1);
+    docker(&["rmi", &foreign]);
+    world.end().await;
+}
+
+#[test]
+fn a_reader_of_the_directory_sees_no_missing_and_no_torn_kernel_while_links_move() {
+    readers::read_while_links_move(1000);
 }

@@ -59,6 +59,11 @@ impl Pattern {
         Ok(Self { text: text.to_owned(), regex: compile(text)? })
     }
 
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     pub(super) fn matches(&self, name: &str) -> bool {
         self.regex.is_match(name.as_bytes())
     }

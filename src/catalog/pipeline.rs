@@ -6,8 +6,8 @@
 
 use super::{arguments::Arguments, branch_file::Pattern, plan::Planned, policy::Policy};
 use crate::model::{
-    AbsoluteDir, ArtifactName, Base, ByteSize, CommitId, GitRef, HumanDuration, Kernel, Limits, Network, Product,
-    Recipe, RelativePath, Repository, ScriptAt, Variables,
+    AbsoluteDir, ArtifactName, Base, ByteSize, GitRef, HumanDuration, Kernel, Limits, Network, Product, Recipe,
+    RelativePath, Repository, ScriptAt, Variables,
 };
 
 /// How one repository's kernels are built.
@@ -73,7 +73,7 @@ impl Policy {
         let concerned = self.pipelines.iter().filter(|pipeline| pipeline.concerns(repository, git_ref));
         let planned = concerned.map(|pipeline| {
             let recipe = pipeline.recipe(git_ref, self.limits);
-            match link(&pipeline.kernel, repository, git_ref) {
+            match ArtifactName::link_of_kernel(&pipeline.kernel, repository, git_ref) {
                 Ok(link) if !links.contains(&link) => {
                     links.push(link);
                     Planned::Ready(recipe)
@@ -84,18 +84,11 @@ impl Policy {
                         "another pipeline of `{repository}` makes `{link}` already: limit their `branches`"
                     ),
                 },
-                Err(error) => Planned::Refused { recipe, reason: error },
+                Err(error) => Planned::Refused { recipe, reason: error.to_string() },
             }
         });
         planned.collect()
     }
-}
-
-/// The link a kernel of that ref moves, whatever its commit.
-fn link(kernel: &Kernel, repository: &Repository, git_ref: &GitRef) -> Result<String, String> {
-    let any: CommitId = "0".repeat(40).parse().map_err(|error| format!("{error}"))?;
-    let name = ArtifactName::of_kernel(kernel, repository, git_ref, &any);
-    name.map(|name| name.link).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod deliver;
 mod demo;
 mod folder;
 mod generate;
+mod images;
 mod interrupt;
 mod limits;
 mod once;
@@ -60,6 +61,8 @@ enum Command {
     /// Deliver pushes as a forge does; called by the hooks of the demo's repositories.
     #[command(hide = true)]
     Deliver(deliver::Args),
+    /// List the base images that pipelines made, and remove old ones.
+    Images(images::Args),
     /// Print the effective configuration, and where each value came from.
     Config(ConfigArgs),
     /// Print completions for a shell.
@@ -106,6 +109,7 @@ pub fn run() -> ExitCode {
         Command::Build(args) => build::run(args, format),
         Command::Demo(args) => demo::run(&args, format),
         Command::Deliver(args) => deliver::run(&args),
+        Command::Images(args) => images::run(&args, format),
         Command::Config(args) => config::run(&args),
         Command::Completions { shell } => generate::completions(&mut Cli::command(), shell),
         Command::Man => generate::man(Cli::command()),

@@ -28,8 +28,14 @@ impl fmt::Display for Source {
 }
 
 /// Keys whose value may stand in a file of its own, named by `<key>_file`.
-const SECRETS: [(&str, &str); 5] =
-    [("server", "api_token"), ("webhook", "secret"), ("github", "token"), ("hub", "token"), ("redis", "url")];
+const SECRETS: [(&str, &str); 6] = [
+    ("server", "api_token"),
+    ("webhook", "secret"),
+    ("github", "token"),
+    ("hub", "token"),
+    ("kernel", "bootstrap_token"),
+    ("redis", "url"),
+];
 
 const PREFIX: &str = "AUTOBUILDER_";
 

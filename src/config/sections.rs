@@ -192,6 +192,14 @@ section!(
         prefix: String = "zero-os".to_owned(),
         /// Branches whose base image serves a branch that has none.
         fallback: Vec<String> = vec!["master".to_owned(), "main".to_owned()],
+        /// Another machine's 0-bootstrap; empty means none.
+        bootstrap_url: String = String::new(),
+        /// Its secret.
+        bootstrap_token: Secret = Secret::default(),
+        /// How many base images of each branch are kept.
+        keep: usize = 2,
+        /// For how long at least the others are.
+        keep_for: HumanDuration = minutes(24 * 60),
         /// What is built how.
         pipeline: Vec<Pipeline> = Vec::new(),
     }

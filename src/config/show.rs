@@ -7,7 +7,8 @@ use toml::{Table, Value};
 use super::Config;
 
 /// Keys whose value is never shown.
-const HIDDEN: [&str; 5] = ["server.api_token", "webhook.secret", "github.token", "hub.token", "redis.url"];
+const HIDDEN: [&str; 6] =
+    ["server.api_token", "webhook.secret", "github.token", "hub.token", "kernel.bootstrap_token", "redis.url"];
 
 impl Config {
     /// The configuration as TOML, each line with its source. Secrets are only said to be set.

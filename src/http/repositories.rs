@@ -57,6 +57,7 @@ async fn list(parts: Shared) -> Answer {
             names.insert(watched.repository.to_string());
         }
     }
+    names.extend(catalog.pipelines().iter().map(|pipeline| pipeline.repository.to_string()));
     reply::json(&names)
 }
 

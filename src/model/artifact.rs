@@ -57,6 +57,15 @@ fn stem(repository: &Repository, tag: Option<&str>, git_ref: &GitRef) -> String 
     parts.join("-").replace('/', "-")
 }
 
+/// What stands before the commit in a kernel's name, and what its link is called.
+fn stems_of_kernel(kernel: &Kernel, repository: &Repository, git_ref: &GitRef) -> (String, String) {
+    let stem = format!("{}-{}", kernel.prefix, git_ref.name()).replace('/', "-");
+    match kernel.kind {
+        PipelineKind::Initramfs => (format!("{stem}-generic"), format!("{stem}-generic")),
+        PipelineKind::Kernel => (format!("{stem}-{}", repository.name()), stem),
+    }
+}
+
 fn ending(format: Format, file: &str) -> &str {
     match format {
         Format::Flist => ".flist",
@@ -89,13 +98,15 @@ impl ArtifactName {
         git_ref: &GitRef,
         commit: &CommitId,
     ) -> Result<Self, NameTooLong> {
-        let stem = format!("{}-{}", kernel.prefix, git_ref.name()).replace('/', "-");
-        let (file, link) = match kernel.kind {
-            PipelineKind::Initramfs => (format!("{stem}-generic"), format!("{stem}-generic")),
-            PipelineKind::Kernel => (format!("{stem}-{}", repository.name()), stem),
-        };
+        let (file, link) = stems_of_kernel(kernel, repository, git_ref);
         let name = Self { versioned: format!("{file}-{}.efi", commit.short()), link: format!("{link}.efi") };
         if name.versioned.len() > LONGEST { Err(NameTooLong(name.versioned)) } else { Ok(name) }
+    }
+
+    /// The link of a kernel alone.
+    pub fn link_of_kernel(kernel: &Kernel, repository: &Repository, git_ref: &GitRef) -> Result<String, NameTooLong> {
+        let (file, link) = stems_of_kernel(kernel, repository, git_ref);
+        if file.len() > LONGEST - COMMIT - ".efi".len() { Err(NameTooLong(file)) } else { Ok(format!("{link}.efi")) }
     }
 
     /// The names under which a kernel's archive goes to a hub.

@@ -56,6 +56,8 @@ pub enum Cause {
     Engine,
     /// The disk of the service failed or is full.
     Disk,
+    /// The kernel does not boot.
+    Boot,
     /// The artifact could not be published.
     Publish,
     /// Cancelled by a person.
@@ -144,6 +146,7 @@ keyword!(Cause {
     Gone => "gone",
     Engine => "engine",
     Disk => "disk",
+    Boot => "boot",
     Publish => "publish",
     Cancelled => "cancelled",
     Configuration => "configuration",

@@ -38,6 +38,17 @@ pub enum PublishError {
         /// Who has it.
         owner: Box<Origin>,
     },
+    /// Two pipelines make the same kernel's name.
+    #[error(
+        "`{name}` already belongs to `{}` of `{}`: limit the `branches` of one of the two pipelines",
+        owner.git_ref, owner.repository
+    )]
+    KernelOwned {
+        /// The name of the link.
+        name: String,
+        /// Who has it.
+        owner: Box<Origin>,
+    },
     /// A file where the link belongs, or the other way round.
     #[error("`{name}` is already the name of a {occupant} in the hub: give the recipe a `tag`, or move that away")]
     Taken {
@@ -68,7 +79,9 @@ impl PublishError {
     /// Whether the recipe's author can mend it, by another name or tag.
     pub fn is_recipes_fault(&self) -> bool {
         match self {
-            Self::Name(_) | Self::Owned { .. } | Self::Taken { .. } | Self::Archive(_) => true,
+            Self::Name(_) | Self::Owned { .. } | Self::KernelOwned { .. } | Self::Taken { .. } | Self::Archive(_) => {
+                true
+            }
             Self::Hub(error) => matches!(error, HubError::LinkTaken(_)),
             Self::Damaged { .. } | Self::Io { .. } => false,
         }

@@ -47,29 +47,11 @@ impl DirectoryHub {
         format: Format,
         order: &LinkOrder,
     ) -> Result<Published, PublishError> {
-        name::check(&name.versioned)?;
-        name::check(&name.link)?;
         let shelf = match format {
             Format::Flist => &*self.flists,
             Format::Binary => &*self.binaries,
         };
-        let published = Artifact { name: name.clone(), size: artifact.size, sha256: artifact.sha256.clone() };
-
-        // Synced before it has a name: after a loss of power, a name never leads to half a file.
-        let (incoming, file) = shelf.receive(artifact)?;
-        let metadata = file.metadata().map_err(shelf.failed("write the artifact"))?;
-        let mut record = Record::new(order, &published.sha256, &metadata);
-
-        let _settling = shelf.settle();
-        let link = place_of_link(shelf, &name.link, order)?;
-        record.position = record.position.max(position_of_file(shelf, &name.versioned, order)?);
-        shelf.place(incoming, &name.versioned, &record)?;
-        if link == LinkMoved::Yes {
-            shelf.point(&name.link, &name.versioned)?;
-        }
-        // Before the answer: a build told to be a success keeps its artifact, and its link.
-        shelf.sync()?;
-        Ok(Published { artifact: published, link })
+        publish_in(shelf, artifact, name, order)
     }
 
     /// Opens a published file by its versioned name or by its link. This touches the disk but
@@ -97,6 +79,34 @@ impl DirectoryHub {
         let second = (!Arc::ptr_eq(&self.flists, &self.binaries)).then_some(&*self.binaries);
         std::iter::once(&*self.flists).chain(second)
     }
+}
+
+/// Publishes an artifact in one directory, then moves its link unless a newer push has it already.
+pub(super) fn publish_in(
+    shelf: &Shelf,
+    artifact: Collected,
+    name: &ArtifactName,
+    order: &LinkOrder,
+) -> Result<Published, PublishError> {
+    name::check(&name.versioned)?;
+    name::check(&name.link)?;
+    let published = Artifact { name: name.clone(), size: artifact.size, sha256: artifact.sha256.clone() };
+
+    // Synced before it has a name: after a loss of power, a name never leads to half a file.
+    let (incoming, file) = shelf.receive(artifact)?;
+    let metadata = file.metadata().map_err(shelf.failed("write the artifact"))?;
+    let mut record = Record::new(order, &published.sha256, &metadata);
+
+    let _settling = shelf.settle();
+    let link = place_of_link(shelf, &name.link, order)?;
+    record.position = record.position.max(position_of_file(shelf, &name.versioned, order)?);
+    shelf.place(incoming, &name.versioned, &record)?;
+    if link == LinkMoved::Yes {
+        shelf.point(&name.link, &name.versioned)?;
+    }
+    // Before the answer: a build told to be a success keeps its artifact, and its link.
+    shelf.sync()?;
+    Ok(Published { artifact: published, link })
 }
 
 /// Whether the link may move: it must be a link, ours, and not newer.

@@ -12,9 +12,12 @@
 //! the order of pushes is read there too: a link is as new as the record of what it points to, and
 //! there is no second book that a crash could leave at odds with the links.
 
+mod boot_archive;
+mod bootstrap;
 mod error;
 mod hub;
 mod incoming;
+mod kernels;
 mod listing;
 mod name;
 mod record;
@@ -24,8 +27,10 @@ pub mod zero_hub;
 
 use std::{fs::File, path::PathBuf};
 
+pub use bootstrap::{Bootstrap, BootstrapError};
 pub use error::PublishError;
 pub use hub::DirectoryHub;
+pub use kernels::Kernels;
 pub use listing::Entry;
 pub use record::Origin;
 pub use served::Served;

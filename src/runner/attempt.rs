@@ -39,8 +39,8 @@ impl<E: Into<RunError>> From<E> for Stop {
 pub(super) struct Attempt<'a, S, P, J> {
     pub(super) runner: &'a Runner<S, P, J>,
     pub(super) job: &'a Job,
-    signals: &'a Signals,
-    workspace: Workspace,
+    pub(super) signals: &'a Signals,
+    pub(super) workspace: Workspace,
 }
 
 /// The name of an attempt's container.
@@ -83,13 +83,26 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
     async fn finish(&self, running: Running) -> Result<Handed, Stop> {
         self.note(Progress::Stage(Stage::Building));
         let container = running.container.clone();
-        running.supervise(&self.runner.engine, &self.job.build.recipe, self.signals).await?;
-        let collected = self.collect().await?;
-        if kernel::becomes_base(self.job.build.recipe.product.kernel()) {
-            self.commit(&container).await?;
-        }
-        self.note(Progress::Stage(Stage::Uploading));
-        let published = self.runner.publisher.publish(&self.job.build, collected).await;
+        let console = running.supervise(&self.runner.engine, &self.job.build.recipe, self.signals).await?;
+        let collected = match self.job.build.recipe.product.kernel() {
+            None => {
+                drop(console);
+                self.note(Progress::Stage(Stage::Uploading));
+                self.collect().await?
+            }
+            Some(kernel) => {
+                let collected = self.collect().await?;
+                self.prove(kernel, &collected, console, &container).await?;
+                self.note(Progress::Stage(Stage::Uploading));
+                collected
+            }
+        };
+        // To be repeated after a restart, so a slow hub need not hold one up.
+        let published = select! {
+            biased;
+            published = self.runner.publisher.publish(&self.job.build, collected) => published,
+            () = self.signals.leave.cancelled() => return Err(Stop::Left),
+        };
         published.map_err(|fault| RunError::Publish(fault).into())
     }
 

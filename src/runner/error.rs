@@ -5,6 +5,7 @@ use std::{io, path::PathBuf};
 use thiserror::Error;
 
 use super::{
+    boot::BootError,
     collect::CollectError,
     engine::{EngineError, ImageError},
     seams::Fault,
@@ -100,6 +101,9 @@ pub enum RunError {
     /// The source could not be brought.
     #[error(transparent)]
     Source(Fault),
+    /// The kernel must not be published.
+    #[error(transparent)]
+    Boot(#[from] BootError),
     /// The artifact could not be published.
     #[error(transparent)]
     Publish(Fault),
@@ -131,6 +135,7 @@ impl RunError {
             | Self::Vanished => Cause::Engine,
             Self::Disk { .. } => Cause::Disk,
             Self::Source(fault) | Self::Publish(fault) => fault.cause,
+            Self::Boot(_) => Cause::Boot,
             Self::Cancelled => Cause::Cancelled,
         }
     }
@@ -139,6 +144,7 @@ impl RunError {
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Source(fault) | Self::Publish(fault) => fault.outcome,
+            Self::Boot(BootError::NoMachine | BootError::Broken(_)) => Outcome::Error,
             _ => match self.cause() {
                 Cause::Timeout | Cause::Stall | Cause::Pull | Cause::Engine | Cause::Disk => Outcome::Error,
                 Cause::Cancelled => Outcome::Cancelled,
@@ -160,7 +166,7 @@ impl RunError {
     pub fn exit_code(&self) -> Option<i64> {
         match self {
             Self::ExitCode { code, .. } | Self::OutOfMemory { code, .. } => Some(*code),
-            Self::Artifact(_) | Self::Publish(_) => Some(0),
+            Self::Artifact(_) | Self::Boot(_) | Self::Publish(_) => Some(0),
             _ => None,
         }
     }

@@ -1,4 +1,5 @@
-//! What pipelines do beyond other builds: stand on a base image, and become one.
+//! What pipelines do beyond other builds: stand on a base image, prove that a kernel boots, and become
+//! a base image.
 //!
 //! A container that becomes an image holds the checkout itself, since what is mounted is not committed,
 //! and its history, since what it borrows will not be there. It is told its environment by a file that
@@ -8,7 +9,10 @@ use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
 
 use super::{
     attempt::{Attempt, Stop},
-    base, console,
+    base,
+    boot::Gate,
+    collect::Collected,
+    console::{self, Console},
     engine::{Image, Origin},
     error::RunError,
     seams::{Journal, Progress, Publisher, Source},
@@ -59,10 +63,32 @@ impl<S: Source, P: Publisher, J: Journal> Attempt<'_, S, P, J> {
         }
     }
 
-    /// Makes the container of an initramfs build the base image of its ref.
-    pub(super) async fn commit(&self, container: &str) -> Result<(), Stop> {
-        let build = &self.job.build;
+    /// Has the kernel boot; then a full build's container becomes the base image of its ref.
+    pub(super) async fn prove(
+        &self,
+        kernel: &Kernel,
+        collected: &Collected,
+        mut console: Console,
+        container: &str,
+    ) -> Result<(), Stop> {
         self.note(Progress::Stage(Stage::Committing));
+        let mut gate = Gate {
+            host: &self.runner.host,
+            boot: &kernel.boot,
+            directory: self.workspace.path().join("boot"),
+            console: &mut console,
+            signals: self.signals,
+        };
+        gate.pass(&collected.file).await?;
+        drop(console);
+        match kernel.kind {
+            PipelineKind::Initramfs => self.commit(container).await,
+            PipelineKind::Kernel => Ok(()),
+        }
+    }
+
+    async fn commit(&self, container: &str) -> Result<(), Stop> {
+        let build = &self.job.build;
         let state = self.runner.engine.inspect(container).await?.ok_or(RunError::Vanished)?;
         let origin = Origin {
             repository: build.repository().clone(),

@@ -7,6 +7,7 @@
 
 mod attempt;
 mod base;
+mod boot;
 mod cleaning;
 mod clock;
 mod collect;
@@ -17,6 +18,7 @@ mod error;
 mod exit;
 mod kernel;
 mod probe;
+mod prune;
 mod seams;
 mod supervise;
 mod workspace;
@@ -32,10 +34,12 @@ use crate::{
 use attempt::{Attempt, Stop};
 use workspace::Workspaces;
 
+pub use boot::BootError;
 pub use collect::{CollectError, Collected};
 pub use engine::{BaseImage, Bind, Engine, EngineError, Image, ImageError, Origin, Owned, PullProgress};
 pub use error::RunError;
 pub use probe::ProbeError;
+pub use prune::{Keep, Listed, Use};
 pub use seams::{Fault, Handed, Journal, Progress, Publisher, Source};
 
 /// How builds are run.
@@ -96,14 +100,15 @@ pub struct Runner<S, P, J> {
     journal: Arc<J>,
     workspaces: Workspaces,
     cleaning: TaskTracker,
+    host: boot::Host,
 }
 
 impl<S: Source, P: Publisher, J: Journal> Runner<S, P, J> {
     /// A runner on that engine.
     pub fn new(config: Config, engine: Engine, logs: Logs, source: S, publisher: P, journal: J) -> Self {
         let workspaces = Workspaces::new(&config.tmp_directory, &config.instance);
-        let (journal, cleaning) = (Arc::new(journal), TaskTracker::new());
-        Self { config, engine, logs, source, publisher, journal, workspaces, cleaning }
+        let (journal, cleaning, host) = (Arc::new(journal), TaskTracker::new(), boot::Host::default());
+        Self { config, engine, logs, source, publisher, journal, workspaces, cleaning, host }
     }
 
     /// Makes what the first build would wait for: the directory of all builds, and the network.

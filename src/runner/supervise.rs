@@ -42,8 +42,8 @@ struct Stopping {
 }
 
 impl Running {
-    /// Stays until the script's own success; anything else is an error.
-    pub(super) async fn supervise(self, engine: &Engine, recipe: &Recipe, signals: &Signals) -> Result<(), Stop> {
+    /// Stays until the script's own success, and gives the console back; anything else is an error.
+    pub(super) async fn supervise(self, engine: &Engine, recipe: &Recipe, signals: &Signals) -> Result<Console, Stop> {
         let Self { container, watch, asking, mut console, deadline } = self;
         let mut ended = pin!(ended(engine, &container, watch, asking));
         let mut stopping: Option<Stopping> = None;
@@ -53,7 +53,7 @@ impl Running {
             let reason = select! {
                 biased;
                 exit = &mut ended => break exit,
-                () = signals.leave.cancelled() => return leave(&mut console).await,
+                () = signals.leave.cancelled() => return Err(leave(&mut console).await),
                 () = at(kill_at) => {
                     kill(engine, &container, stopping.as_mut()).await?;
                     continue;
@@ -81,7 +81,7 @@ impl Running {
             let text = format!("a process was killed because the build reached its memory limit of {limit}");
             console.notice(text).await.map_err(disk)?;
         }
-        Ok(())
+        Ok(console)
     }
 }
 
@@ -133,11 +133,11 @@ async fn copy(console: &mut Console, changed: std::io::Result<()>) -> Result<Cop
 }
 
 /// Leaves the script to itself, with the log as far as it is now.
-async fn leave(console: &mut Console) -> Result<(), Stop> {
+async fn leave(console: &mut Console) -> Stop {
     if let Err(error) = console.copy().await {
         warn!("A console could not be copied before leaving: {error}");
     }
-    Err(Stop::Left)
+    Stop::Left
 }
 
 async fn at(when: Option<Instant>) {

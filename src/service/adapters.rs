@@ -11,8 +11,8 @@ use tracing::warn;
 
 use crate::{
     git::{Checkout, GitError, MirrorUse, Mirrors},
-    model::{Build, BuildId, Cause, Format, Outcome, Product},
-    publish::{self, Hub, LinkOrder, PublishError, Taken},
+    model::{ArtifactName, Build, BuildId, Cause, Format, Outcome, Product},
+    publish::{self, Bootstrap, BootstrapError, Hub, Kernels, LinkOrder, PublishError, Taken},
     runner::{Bind, Collected, Fault, Handed, Publisher, Source},
 };
 
@@ -115,14 +115,17 @@ fn sentence(error: &dyn Error) -> String {
     text
 }
 
-/// Artifacts to the hub, or to the place where they wait for it.
+/// Artifacts to the hub, or to the place where they wait for it; kernels to their directory and to a
+/// 0-bootstrap besides.
 pub struct HubPublisher {
     hub: Hub,
+    kernels: Kernels,
+    bootstrap: Option<Arc<Bootstrap>>,
 }
 
 impl HubPublisher {
-    pub(super) fn new(hub: Hub) -> Self {
-        Self { hub }
+    pub(super) fn new(hub: Hub, kernels: Kernels, bootstrap: Option<Bootstrap>) -> Self {
+        Self { hub, kernels, bootstrap: bootstrap.map(Arc::new) }
     }
 }
 
@@ -136,23 +139,76 @@ impl Publisher for HubPublisher {
         })?;
         let order = order(build);
         let Collected { file, size, sha256 } = collected;
-        let hub = self.hub.clone();
-        let format = match build.recipe.product {
-            Product::File(format) => format,
-            Product::Kernel(_) => Format::Binary,
-        };
-        let take = move || hub.take(publish::Collected { file, size, sha256 }, &name, format, &order);
-        match tokio::task::spawn_blocking(take).await {
-            Ok(Ok(Taken::Published(published))) => Ok(Handed::Published(published.artifact)),
-            Ok(Ok(Taken::Kept)) => Ok(Handed::Kept),
-            Ok(Err(error)) => Err(unpublished(&error)),
-            Err(error) => Err(Fault {
-                cause: Cause::Publish,
-                outcome: Outcome::Error,
-                retryable: true,
-                message: format!("publishing stopped: {error}"),
-            }),
+        let collected = publish::Collected { file, size, sha256 };
+        match &build.recipe.product {
+            Product::Kernel(_) => self.publish_kernel(collected, name, order).await,
+            Product::File(format) => {
+                let (hub, format) = (self.hub.clone(), *format);
+                match blocking(move || hub.take(collected, &name, format, &order)).await? {
+                    Taken::Published(published) => Ok(Handed::Published(published.artifact)),
+                    Taken::Kept => Ok(Handed::Kept),
+                }
+            }
         }
+    }
+}
+
+impl HubPublisher {
+    /// To the directory, from there to the other machine, and as an archive to the hub.
+    async fn publish_kernel(
+        &self,
+        kernel: publish::Collected,
+        name: ArtifactName,
+        order: LinkOrder,
+    ) -> Result<Handed, Fault> {
+        let same = again(&kernel)?;
+        let (kernels, local, first) = (self.kernels.clone(), name.clone(), order.clone());
+        let published = blocking(move || kernels.publish(kernel, &local, &first)).await?;
+        if let Some(bootstrap) = &self.bootstrap {
+            // The order of pushes is known here alone: there, the link goes where it went here.
+            let is_linked = || self.kernels.is_linked(&name).unwrap_or(false);
+            bootstrap.deliver(&same, &name, is_linked).await.map_err(|error| undelivered(&error))?;
+        }
+        let (hub, kernels) = (self.hub.clone(), self.kernels.clone());
+        let taken = blocking(move || {
+            let archive = kernels.archive(&same)?;
+            hub.take(archive, &name.flist_of_kernel(), Format::Flist, &order)
+        });
+        match taken.await? {
+            Taken::Published(_) => Ok(Handed::Published(published.artifact)),
+            Taken::Kept => Ok(Handed::Kept),
+        }
+    }
+}
+
+/// The same file once more, for a second reader.
+fn again(kernel: &publish::Collected) -> Result<publish::Collected, Fault> {
+    let file = kernel.file.try_clone().map_err(|error| undelivered(&error.into()))?;
+    Ok(publish::Collected { file, size: kernel.size, sha256: kernel.sha256.clone() })
+}
+
+async fn blocking<T: Send + 'static>(
+    publish: impl FnOnce() -> Result<T, PublishError> + Send + 'static,
+) -> Result<T, Fault> {
+    match tokio::task::spawn_blocking(publish).await {
+        Ok(Ok(published)) => Ok(published),
+        Ok(Err(error)) => Err(unpublished(&error)),
+        Err(error) => Err(Fault {
+            cause: Cause::Publish,
+            outcome: Outcome::Error,
+            retryable: true,
+            message: format!("publishing stopped: {error}"),
+        }),
+    }
+}
+
+/// The kernel is in its directory already; to build it again for that would help nobody.
+fn undelivered(error: &BootstrapError) -> Fault {
+    Fault {
+        cause: Cause::Publish,
+        outcome: Outcome::Error,
+        retryable: false,
+        message: format!("the kernel is published here, but not on the other machine: {}", sentence(error)),
     }
 }
 

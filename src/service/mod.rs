@@ -13,6 +13,7 @@ mod pictures;
 mod policy;
 mod porter;
 mod relay;
+mod tidy;
 mod watched;
 mod worker;
 
@@ -28,6 +29,7 @@ pub use self::{
     assemble::public_url,
     policy::{policy, secrets},
     relay::{RelayError, RelayProcess},
+    tidy::keep,
 };
 use crate::{
     bus::Events,

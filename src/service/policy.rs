@@ -9,6 +9,7 @@ use crate::{
     config::{Config, ConfigError},
     hook,
     model::{Branch, GitRef, Limits, Recipe, Repository},
+    publish::Bootstrap,
 };
 
 /// All the operator says: defaults, exceptions, and pipelines.
@@ -51,6 +52,13 @@ fn grant(grant: &crate::config::Grant) -> Result<Grant, ConfigError> {
         network: grant.network.clone(),
         secrets,
     })
+}
+
+/// The machine that kernels are delivered to besides, if there is one.
+pub(super) fn bootstrap(config: &Config) -> Option<Bootstrap> {
+    let kernel = &config.kernel;
+    let token = kernel.bootstrap_token.get().cloned().unwrap_or_default();
+    (!kernel.bootstrap_url.is_empty()).then(|| Bootstrap::new(&kernel.bootstrap_url, token))
 }
 
 /// How deliveries are checked.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::catalog::{Catalog, Planned, Severity};
+use crate::catalog::{Catalog, Pattern, Pipeline, Planned, Severity};
 
 /// One line a recipe, and one a problem.
 pub(super) fn describe(catalog: &Catalog) -> String {
@@ -24,12 +24,33 @@ pub(super) fn describe(catalog: &Catalog) -> String {
             ]);
         }
     }
+    rows.extend(catalog.pipelines().iter().map(pipeline));
     let mut text = if rows.len() > 1 { table(&rows) } else { "Nothing is watched yet.\n".to_owned() };
     let problems = catalog.problems().iter().filter(|problem| problem.severity == Severity::Error).count();
     if problems > 0 {
         let _ = writeln!(text, "{problems} problem(s) in the configuration repository: see /monitor");
     }
     text
+}
+
+fn pipeline(pipeline: &Pipeline) -> [String; 5] {
+    let texts = |patterns| <[Pattern]>::iter(patterns).map(Pattern::as_str).collect::<Vec<_>>();
+    [
+        pipeline.repository.to_string(),
+        refs("none", &texts(&pipeline.branches), &texts(&pipeline.tags)),
+        pipeline.script.to_string(),
+        pipeline.base.to_string(),
+        format!("/target/{}", pipeline.artifact),
+    ]
+}
+
+fn refs(label: &str, branches: &[&str], tags: &[&str]) -> String {
+    if branches.is_empty() && tags.is_empty() {
+        return label.to_owned();
+    }
+    let branches = branches.iter().map(|pattern| format!("/{pattern}/"));
+    let tags = tags.iter().map(|pattern| format!("tags /{pattern}/"));
+    branches.chain(tags).collect::<Vec<_>>().join(", ")
 }
 
 fn table(rows: &[[String; 5]]) -> String {

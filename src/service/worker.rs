@@ -19,6 +19,7 @@ use super::{
     journal::LiveJournal,
     policy,
     porter::Porter,
+    tidy,
 };
 use crate::{
     bus::Events,
@@ -29,8 +30,8 @@ use crate::{
     logs::Logs,
     metrics::Metrics,
     model::{Build, BuildId, BuildState, Cause, Ending, Stage},
-    publish::Hub,
-    runner::{self, End, Engine, Job, Journal, ProbeError, Progress, Runner, Signals},
+    publish::{Hub, Kernels},
+    runner::{self, End, Engine, Job, Journal, Keep, ProbeError, Progress, Runner, Signals},
     shutdown::Shutdown,
 };
 
@@ -66,6 +67,7 @@ pub(super) struct Shop {
     uses: Uses,
     grants: Arc<Vec<Grant>>,
     default_image: String,
+    keep: Keep,
     places: Arc<Semaphore>,
     builds: TaskTracker,
     health: watch::Sender<Health>,
@@ -102,7 +104,8 @@ impl Shop {
             health: health.clone(),
             shutdown: shutdown.clone(),
         });
-        let publisher = HubPublisher::new(hub);
+        let publisher =
+            HubPublisher::new(hub, Kernels::new(config.kernel.directory.clone()), policy::bootstrap(config));
         let runner = Runner::new(settings, engine, logs.clone(), source, publisher, Arc::clone(&journal));
         Self {
             runner: Arc::new(runner),
@@ -114,6 +117,7 @@ impl Shop {
             uses,
             grants: Arc::new(config.grant.clone()),
             default_image: config.build.default_baseimage.clone(),
+            keep: tidy::keep(&config.kernel),
             places: Arc::new(Semaphore::new(config.build.parallel)),
             builds: TaskTracker::new(),
             health,
@@ -126,6 +130,7 @@ impl Shop {
         let shutdown = self.shutdown.clone();
         let pulse = self.clone();
         shutdown.spawn(async move { pulse.watch_engine().await });
+        shutdown.spawn(tidy::tidy_for_ever(self.runner.engine().clone(), self.keep, shutdown.clone()));
         if let Some(porter) = self.porter.clone() {
             shutdown.spawn(async move { porter.introduce().await });
         }
@@ -269,6 +274,9 @@ impl Shop {
         self.uses.release(job.build.id);
         self.runner.clean(&job);
         self.compact(&job.build).await;
+        if job.build.recipe.product.kernel().is_some() {
+            tidy::tidy(self.runner.engine(), self.keep).await;
+        }
     }
 
     async fn failed(&self, claim: &Claim, failure: &runner::RunError) {

@@ -17,7 +17,7 @@ pub mod statuses;
 pub mod walk;
 
 pub use self::{
-    instance::instance_id,
+    instance::{existing_instance, instance_id},
     lock::{InUse, Lock},
 };
 

@@ -165,7 +165,7 @@ impl World {
         let text = format!(
             "[server]\nlisten = '127.0.0.1:{}'\napi_token = '{TOKEN}'\n[webhook]\nsecret = '{SECRET}'\n\
              [catalog]\nrepository = 'acme/builds'\n[github]\nclone_url = 'file://{root}/forge/{{repository}}.git'\n\
-             [store]\ndirectory = '{root}/data'\n{hub}[kernel]\ndirectory = '{root}/data/kernels'\n\
+             [store]\ndirectory = '{root}/data'\n{hub}\
              [build]\ntmp_directory = '{root}/tmp'\n{}\n",
             self.port, self.configuration
         );

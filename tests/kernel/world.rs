@@ -2,6 +2,9 @@
 //!
 //! Its organisation has a name of its own, since the engine's names of images are shared by all tests.
 
+use std::collections::BTreeMap;
+
+use futures_util::StreamExt;
 use serde_json::Value;
 
 use crate::common::{
@@ -10,6 +13,9 @@ use crate::common::{
     docker::{IMAGE, docker},
     repository::{Moved, Repository},
 };
+
+/// An image with a real kernel, made by `scripts/setup`.
+const KERNEL: &str = "autobuilder/kernel:latest";
 
 /// A full build: what it leaves in the container's own file system is what later builds stand on.
 pub(crate) const FULL: &str = "#!/bin/sh\nset -e\necho full build of $@\necho \"the state of $1\" >/state\n\
@@ -34,11 +40,27 @@ impl Pipelines {
 
     /// The same, with more sections.
     pub(crate) async fn with(initramfs: &str, sections: &str) -> Self {
+        Self::configured("", IMAGE, &format!("boot = {{enabled = false}}\n{initramfs}"), sections).await
+    }
+
+    /// With more keys in `[kernel]`.
+    pub(crate) async fn with_kernel_keys(keys: &str) -> Self {
+        Self::configured(keys, IMAGE, "boot = {enabled = false}", "").await
+    }
+
+    /// On an image that has a kernel, with the `boot` of its pipeline.
+    pub(crate) async fn booting(boot: &str) -> Self {
+        let found = docker(&["image", "ls", "--quiet", KERNEL]);
+        assert!(!found.is_empty(), "the image {KERNEL} is missing: run `scripts/setup test` once, as `make test` does");
+        Self::configured("", KERNEL, boot, "").await
+    }
+
+    async fn configured(keys: &str, image: &str, initramfs: &str, sections: &str) -> Self {
         let org = format!("t{}", &uuid::Uuid::now_v7().simple().to_string()[20..]);
         let sections = sections.replace("acme/", &format!("{org}/"));
         let text = format!(
-            "[[kernel.pipeline]]\nrepository = '{org}/initramfs'\nkind = 'initramfs'\nbaseimage = '{IMAGE}'\n\
-             script = 'build.sh'\ntags = ['.*']\nboot = {{enabled = false}}\n{initramfs}\n\
+            "[kernel]\n{keys}\n[[kernel.pipeline]]\nrepository = '{org}/initramfs'\nkind = 'initramfs'\n\
+             baseimage = '{image}'\nscript = 'build.sh'\ntags = ['.*']\n{initramfs}\n\
              [[kernel.pipeline]]\nrepository = '{org}/fs'\nkind = 'kernel'\nbase = '{org}/initramfs'\n\
              script = 'build.sh'\nboot = {{enabled = false}}\n{sections}"
         );
@@ -87,7 +109,10 @@ impl Pipelines {
     pub(crate) fn go(&self) {
         let instance = self.service.tmp().join(format!("autobuilder-{}", self.service.instance()));
         for build in std::fs::read_dir(instance).unwrap() {
-            std::fs::write(build.unwrap().path().join("target/go"), "").unwrap();
+            let target = build.unwrap().path().join("target");
+            if target.exists() {
+                std::fs::write(target.join("go"), "").unwrap();
+            }
         }
     }
 
@@ -105,9 +130,80 @@ impl Pipelines {
         tokio::time::timeout(PATIENCE, heard).await.unwrap();
     }
 
+    /// Waits until the log of a build that is not at its end is as wanted.
+    pub(crate) async fn until_log(&self, id: &str, wanted: impl Fn(&str) -> bool) {
+        let client = &self.service.client;
+        let address = format!("{}/buildio?build={id}", client.address.replace("http://", "ws://"));
+        let waiting = async {
+            let (mut live, _) = tokio_tungstenite::connect_async(address).await.unwrap();
+            while !wanted(&client.text(&format!("/report/{id}")).await) {
+                live.next().await.expect("the websocket stays open").unwrap();
+            }
+        };
+        if tokio::time::timeout(PATIENCE * 3, waiting).await.is_err() {
+            panic!("the log did not get there:\n{}", client.text(&format!("/report/{id}")).await);
+        }
+    }
+
+    /// How many virtual machines run for this service.
+    pub(crate) fn machines(&self) -> usize {
+        let own = self.service.path().display().to_string();
+        let commands = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+            let command = std::fs::read(entry.ok()?.path().join("cmdline")).ok()?;
+            Some(String::from_utf8_lossy(&command).into_owned())
+        });
+        commands.filter(|command| command.contains("qemu-system") && command.contains(&own)).count()
+    }
+
+    /// Waits until none runs.
+    pub(crate) async fn until_no_machine(&self) {
+        self.until("no virtual machine runs", || self.machines() == 0).await;
+    }
+
+    /// Waits until there are that many base images.
+    pub(crate) async fn until_images(&self, count: usize) {
+        self.until(&format!("there are {count} images"), || self.images().len() == count).await;
+    }
+
+    /// Neither the system nor the engine tells of these.
+    async fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        let waiting = async {
+            while !holds() {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "in vain until {what}");
+    }
+
+    /// What `autobuilder images` says.
+    pub(crate) fn list_images(&self, arguments: &[&str]) -> Vec<Value> {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_autobuilder"))
+            .args(["images", "--format", "json", "--config"])
+            .arg(self.service.path().join("config.toml"))
+            .args(arguments)
+            .current_dir(self.service.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     pub(crate) async fn end(self) {
         self.service.end().await;
     }
+}
+
+/// The files of an flist's archive.
+pub(crate) fn unpacked(archive: &[u8]) -> BTreeMap<String, String> {
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(archive));
+    let mut found = BTreeMap::new();
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut entry, &mut text).unwrap();
+        found.insert(entry.path().unwrap().display().to_string(), text);
+    }
+    found
 }
 
 fn push(repository: &Repository, branch: &str, script: &str) -> Moved {

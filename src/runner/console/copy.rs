@@ -149,12 +149,21 @@ impl Copier {
     /// Writes a line of ours, on a line of its own. The mark goes first: a crash between may cost our
     /// line, never a byte of the script.
     pub(super) fn notice(&mut self, text: &str) -> io::Result<()> {
-        let line = format!("\n[autobuilder] {text}\n");
+        self.insert(Bytes::from(format!("\n[autobuilder] {text}\n")))
+    }
+
+    /// Writes what does not come from the script's console, with the secrets taken out of it.
+    pub(super) fn append(&mut self, mut bytes: Vec<u8>) -> io::Result<()> {
+        self.mask.apply(&mut bytes, true);
+        self.insert(Bytes::from(bytes))
+    }
+
+    fn insert(&mut self, bytes: Bytes) -> io::Result<()> {
         let start = self.log.len();
-        self.mark = Mark { log: start + line.len() as u64, console: self.offset, ..self.mark };
+        self.mark = Mark { log: start + bytes.len() as u64, console: self.offset, ..self.mark };
         self.mark.write(&self.mark_path)?;
-        self.log.append(line.as_bytes())?;
-        (self.viewer)(start, Bytes::from(line));
+        self.log.append(&bytes)?;
+        (self.viewer)(start, bytes);
         Ok(())
     }
 

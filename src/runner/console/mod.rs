@@ -141,6 +141,11 @@ impl Console {
         self.with_copier(move |copier| copier.notice(&text)).await
     }
 
+    /// Adds what somebody else than the script says.
+    pub(super) async fn append(&mut self, bytes: Vec<u8>) -> io::Result<()> {
+        self.with_copier(move |copier| copier.append(bytes)).await
+    }
+
     /// When the script last wrote something, as far as was noticed.
     pub(super) fn last_output(&self) -> Instant {
         self.last_output
