@@ -122,7 +122,7 @@ fn completions_and_manual_come_from_the_program_itself() {
     let manual = Program::new().run(&["man"]);
     assert_eq!(manual.code, Some(0));
     assert!(manual.stdout.contains(".TH autobuilder 1"), "{}", manual.stdout);
-    for command in ["serve", "check", "plan", "schema", "build", "demo", "config"] {
+    for command in ["serve", "relay", "check", "plan", "schema", "build", "demo", "config"] {
         let section = format!("\n.SH {}\n", command.to_uppercase());
         assert!(manual.stdout.contains(&section), "no {command} in\n{}", manual.stdout);
     }
