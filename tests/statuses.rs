@@ -73,6 +73,10 @@ async fn told_after(replies: Vec<Reply>) -> String {
     let build = world.built(&repository, &moved).await;
     assert_eq!(build["outcome"], "success");
     assert_eq!(api.verdict(&moved.after, CONTEXT).await.0, "success");
+    // Whatever is to be said of this one is said before the next one's verdict is sent.
+    let next = repository.push("main", &[("more", "more")]);
+    world.built(&repository, &next).await;
+    api.verdict(&next.after, CONTEXT).await;
     let log = world.log();
     world.end().await;
     log

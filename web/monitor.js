@@ -32,7 +32,8 @@ function render() {
   const waiting = builds.filter((build) => build.status === 'queued');
   const running = builds.filter((build) => build.status !== 'queued').sort((a, b) => (a.started ?? 0) - (b.started ?? 0) || (a.id < b.id ? -1 : 1));
   const known = model.status !== null && model.history !== null;
-  const empty = known && builds.length === 0 && model.history.length === 0 && past.isLive;
+  // The service's own readings of the configuration have no image: they are no builds of anybody's.
+  const empty = known && builds.length === 0 && model.history.every((build) => build.baseimage === '') && past.isLive;
   byId('welcome').hidden = !empty;
   byId('now').hidden = empty;
   byId('history').hidden = empty;
