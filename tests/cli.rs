@@ -57,6 +57,32 @@ fn check_prints_json_for_programs() {
 }
 
 #[test]
+fn plan_shows_what_a_working_tree_would_change() {
+    let program = catalog(GOOD);
+    let builds = program.path().join("builds");
+    let plan = |arguments: &[&str]| program.run(&[&["plan", "builds"], arguments].concat());
+    let all_new = plan(&[]);
+    assert_eq!(all_new.code, Some(0), "{all_new:?}");
+    assert!(all_new.stdout.contains("+ acme/tool main, build.sh: in ubuntu:16.04"), "{}", all_new.stdout);
+    common::repository::git(&builds, &["init", "--quiet", "--initial-branch=main"]);
+    common::repository::git(&builds, &["add", "--all"]);
+    common::repository::git(&builds, &["commit", "--quiet", "--message", "What is built"]);
+    assert!(plan(&[]).stdout.ends_with("nothing would change\n"), "{}", plan(&[]).stdout);
+    std::fs::write(builds.join("acme/tool/main.yaml"), format!("{GOOD}  timeout: 5m\n")).unwrap();
+    let changed = plan(&["--against", "main"]);
+    assert!(
+        changed.stdout.contains("timeout: 45m -> 5m") && changed.stdout.contains("1 changed"),
+        "{}",
+        changed.stdout
+    );
+    std::fs::write(builds.join("acme/tool/main.yaml"), WRONG).unwrap();
+    let wrong = plan(&[]);
+    assert_eq!(wrong.code, Some(1));
+    assert!(wrong.stdout.contains("--> acme/tool/main.yaml:4:3"), "{}", wrong.stdout);
+    assert_eq!(plan(&["--against", "no-such-branch"]).code, Some(2));
+}
+
+#[test]
 fn check_of_a_directory_that_is_not_there_is_a_mistake_of_the_caller() {
     let ended = Program::new().run(&["check", "nowhere"]);
     assert_eq!(ended.code, Some(2));
@@ -96,7 +122,7 @@ fn completions_and_manual_come_from_the_program_itself() {
     let manual = Program::new().run(&["man"]);
     assert_eq!(manual.code, Some(0));
     assert!(manual.stdout.contains(".TH autobuilder 1"), "{}", manual.stdout);
-    for command in ["serve", "check", "schema", "build", "demo", "config"] {
+    for command in ["serve", "relay", "check", "plan", "schema", "build", "demo", "config"] {
         let section = format!("\n.SH {}\n", command.to_uppercase());
         assert!(manual.stdout.contains(&section), "no {command} in\n{}", manual.stdout);
     }

@@ -93,6 +93,12 @@ fn every_example_is_genuine_and_gives_the_right_event() {
         match (item["event"].as_str().unwrap(), received.event) {
             ("ping", Event::Ping) => {}
             ("push" | "Push Hook" | "Tag Push Hook", Event::Push(push)) => check_push(file, &json, &push),
+            ("pull_request", Event::Proposal(proposal)) => {
+                assert_eq!(json["action"], "opened", "{file}");
+                assert_eq!(json["number"], proposal.number, "{file}");
+                assert_eq!(json["pull_request"]["head"]["sha"], proposal.commit.as_str(), "{file}");
+                assert_eq!(json["pull_request"]["base"]["ref"], proposal.base.as_str(), "{file}");
+            }
             (event, Event::Ignored(ignored)) => {
                 assert!(!matches!(event, "push" | "ping" | "Push Hook" | "Tag Push Hook"), "{file}");
                 let named = json["repository"]["full_name"].as_str();

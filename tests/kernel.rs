@@ -1,5 +1,5 @@
 //! Pipelines: full builds become base images, kernels are built on them.
-#![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at its first surprise")]
 
 mod common;
 

@@ -21,7 +21,7 @@ mod search;
 #[path = "page/wire.rs"]
 mod wire;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use browser::Page;
 use common::{World, client::payload, world::recipe};
@@ -33,8 +33,13 @@ const WAITS: &str = "#!/bin/sh\necho it begins\nwhile [ ! -e /target/go ]; do sl
 
 /// Lets a [`WAITS`] build go on.
 fn go(world: &World) {
+    each_target(world, |target| std::fs::write(target.join("go"), "").unwrap());
+}
+
+/// Does something in the directory where each running script leaves its artifact.
+fn each_target(world: &World, act: impl Fn(&Path)) {
     for build in std::fs::read_dir(world.tmp().join(format!("autobuilder-{}", world.instance()))).unwrap() {
-        std::fs::write(build.unwrap().path().join("target/go"), "").unwrap();
+        act(&build.unwrap().path().join("target"));
     }
 }
 

@@ -14,8 +14,9 @@ use serde_json::json;
 const GOOD: &str = "#!/bin/sh\nset -e\necho content >file\ntar -czf /target/result.tar.gz file\n";
 const CONTEXT: &str = "autobuilder/build.sh";
 
+/// Whether a request is about the tool, and says this.
 fn says(word: &'static str) -> impl Fn(&Request) -> bool {
-    move |request| request.body["state"] == word
+    move |request| request.body["state"] == word && request.path.contains("acme/tool")
 }
 
 /// The states of a context, in their order.
@@ -62,24 +63,32 @@ async fn each_script_has_a_context_of_its_own_and_a_bad_one_is_a_failure() {
     world.end().await;
 }
 
-#[tokio::test]
-async fn a_forge_in_trouble_is_told_when_it_is_well_again() {
+/// One build, while the forge answers its first requests so. Gives what the service's log said.
+async fn told_after(replies: Vec<Reply>) -> String {
     let api = ForgeApi::new().await;
     let world = World::beside(&api, "").await;
     let (repository, moved) = world.tracked("acme/tool", GOOD).await;
-    api.script([
-        Reply::Code(500, Vec::new(), "boom"),
-        Reply::Html(502),
-        Reply::Html(200),
-        Reply::Reset,
-        Reply::Code(429, vec![("retry-after", "1".into())], "slow down"),
-    ]);
+    api.verdict(&world.catalog.head(), "autobuilder/configuration").await;
+    api.script(replies);
     let build = world.built(&repository, &moved).await;
     assert_eq!(build["outcome"], "success");
     assert_eq!(api.verdict(&moved.after, CONTEXT).await.0, "success");
-    let complaints = world.log().matches("Commit statuses wait").count();
-    assert_eq!(complaints, 1, "{}", world.log());
+    let log = world.log();
     world.end().await;
+    log
+}
+
+#[tokio::test]
+async fn a_forge_in_trouble_is_told_when_it_is_well_again() {
+    let log = told_after(vec![Reply::Code(500, Vec::new(), "boom"), Reply::Html(502), Reply::Reset]).await;
+    assert_eq!(log.matches("Commit statuses wait").count(), 1, "{log}");
+    assert_eq!(log.matches("Commit statuses get through again").count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn a_forge_that_lies_limits_or_drips_is_told_in_the_end() {
+    let limit = Reply::Code(429, vec![("retry-after", "1".into())], "slow down");
+    told_after(vec![Reply::Html(200), limit, Reply::Drip]).await;
 }
 
 #[tokio::test]
@@ -101,7 +110,8 @@ async fn a_status_that_was_taken_counts_though_the_connection_breaks_within_the_
 #[tokio::test]
 async fn a_refusal_is_shown_on_the_build_and_changes_nothing_else() {
     let api = ForgeApi::new().await;
-    api.rule(|_| Some(Reply::Code(422, Vec::new(), "No commit found for SHA")));
+    let gone = || Reply::Code(422, Vec::new(), "No commit found for SHA");
+    api.rule(move |request| request.path.contains("acme/tool").then(gone));
     let world = World::beside(&api, "").await;
     let (repository, moved) = world.tracked("acme/tool", GOOD).await;
     let build = world.built(&repository, &moved).await;

@@ -7,6 +7,9 @@ import { MEANING, icon, isFinished, stateOf } from './states.js';
 import { el, name, repositoryPath, tick, visible } from './text.js';
 import { showTimeline } from './timeline.js';
 
+// All parts are here: see again.js.
+document.documentElement.dataset.started = '';
+
 const FACTS = 'autobuilder.facts';
 const byId = (id) => document.getElementById(id);
 const id = decodeURIComponent(location.pathname.split('/').filter(Boolean).at(-1) ?? '');

@@ -12,6 +12,9 @@ import { keepPace, makeCard, makeEnded, makeQueued, updateCard, updateQueued } f
 import { MEANING, stateOf } from './states.js';
 import { el, setText, tick, visible } from './text.js';
 
+// All parts are here: see again.js.
+document.documentElement.dataset.started = '';
+
 const TAIL_KEPT = 16 * 1024;
 const QUEUE_SHOWN = 10;
 const REASONS_EVERY = 15000;

@@ -9,6 +9,9 @@ import {
   artifactLink, buildLink, bytes, duration, el, elapsed, name, repositoryPath, roundDuration, setText, tick, timeAgo, visible,
 } from './text.js';
 
+// All parts are here: see again.js.
+document.documentElement.dataset.started = '';
+
 const RETRY = 3000;
 
 const path = location.pathname.replace(/^\/repo\//, '').split('/').filter(Boolean);

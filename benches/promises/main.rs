@@ -19,6 +19,7 @@
 mod browser;
 mod checkout;
 mod engine;
+mod flood;
 mod floor;
 mod history;
 mod idle;
@@ -40,12 +41,13 @@ use report::Table;
 type Measured = Pin<Box<dyn Future<Output = Table>>>;
 
 /// In the order of the promises; each ends what it started.
-const ALL: [(&str, fn() -> Measured); 8] = [
+const ALL: [(&str, fn() -> Measured); 9] = [
     ("push", || Box::pin(push::measure())),
     ("many", || Box::pin(many::measure())),
     ("checkout", || Box::pin(checkout::measure())),
     ("webhooks", || Box::pin(webhooks::measure())),
     ("history", || Box::pin(history::measure())),
+    ("flood", || Box::pin(flood::measure())),
     ("logs", || Box::pin(logs::measure())),
     ("idle", || Box::pin(idle::measure())),
     ("page", || Box::pin(page::measure())),

@@ -9,6 +9,7 @@ use std::{
 use super::{
     assemble,
     entry::{self, Entry},
+    impact::Impact,
     layout::ENDINGS,
     pipeline::Pipeline,
     plan::{Planned, judged, plan},
@@ -144,7 +145,8 @@ impl Catalog {
             let mut readings = entry.splits.iter().map(|(repository, _)| repository.clone());
             Some((readings.next()?, readings.collect()))
         });
-        of_files.chain(self.policy.pipelines.iter().map(|pipeline| (pipeline.repository.clone(), Vec::new())))
+        let of_pipelines = self.policy.pipelines.iter().map(|pipeline| (pipeline.repository.clone(), Vec::new()));
+        of_files.chain(of_pipelines)
     }
 
     /// Every active file, by path.
@@ -209,6 +211,14 @@ impl Catalog {
         let mut catalog = Self::read(tree.files, policy);
         catalog.problems.extend(tree.warnings);
         Ok(catalog)
+    }
+
+    /// What a working tree on disk would change if it were this catalog's next tree.
+    pub fn impact_of_directory(&self, directory: &Path) -> Result<Impact, UnreadableDirectory> {
+        let tree = read_directory(directory)?;
+        let mut impact = self.impact_of(tree.files);
+        impact.problems.extend(tree.warnings);
+        Ok(impact)
     }
 }
 

@@ -10,10 +10,10 @@ use thiserror::Error;
 use tokio::sync::{Semaphore, watch};
 use tracing::{error, info, warn};
 
-use super::{Applied, Keeper, SourceFile};
+use super::{Impact, Keeper, Reading, SourceFile};
 use crate::{
     git::{GitError, Mirrors, SkipReason, Tree, TreeLimits},
-    model::{Branch, Push, Repository, Timestamp},
+    model::{Branch, CommitId, Push, Repository, Timestamp},
     sqlite::{self, Database},
     store,
 };
@@ -25,6 +25,15 @@ pub struct Location {
     pub repository: Repository,
     /// Its branch; none means its default branch.
     pub branch: Option<Branch>,
+}
+
+/// A tree that is not in force, and may come to be.
+#[derive(Debug, Clone)]
+pub enum Proposed {
+    /// On another branch of the configuration repository.
+    Branch(Branch),
+    /// By the pull request of this number.
+    Pull(u64),
 }
 
 /// Why the catalog could not be brought up to date.
@@ -85,15 +94,15 @@ impl CatalogSync {
     }
 
     /// Fetches the branch and puts its tree in force.
-    pub async fn reload(&self) -> Result<Applied, SyncError> {
+    pub async fn reload(&self) -> Result<Reading, SyncError> {
         // Never closed, so there is always a turn to wait for.
         let _turn = self.one_at_a_time.acquire().await;
         let result = self.fetch_and_apply().await;
         let mut last_error = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
         match &result {
-            Ok(applied) => {
+            Ok(reading) => {
                 *last_error = None;
-                report(applied);
+                report(reading);
             }
             Err(failure) => {
                 error!("The configuration repository could not be read, what is in force stays: {failure}");
@@ -103,13 +112,11 @@ impl CatalogSync {
         result
     }
 
-    async fn fetch_and_apply(&self) -> Result<Applied, SyncError> {
+    async fn fetch_and_apply(&self) -> Result<Reading, SyncError> {
         let branch = self.location.branch.as_ref();
         let tree = self.mirrors.read_tree(&self.location.repository, branch, LIMITS).await?;
         let Tree { commit, branch, files, skipped } = tree;
-        for item in skipped {
-            warn!("In the configuration repository, `{}` is not read: {}", item.path, why(&item.reason));
-        }
+        let skipped = skipped.iter().map(|item| format!("{}: {}", item.path, why(&item.reason))).collect();
         let revision = commit.to_string();
         let files = files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
         let applied = self.keeper.apply(revision.clone(), files);
@@ -117,7 +124,28 @@ impl CatalogSync {
         let of = revision.clone();
         self.database.write(move |tx| store::catalog::replace(tx, &of, &kept)).await?;
         self.loaded.send_replace(Some(Loaded { revision, at: Timestamp::now(), branch: Some(branch.to_string()) }));
-        Ok(applied)
+        let (repositories, recipes) = self.keeper.current().counts();
+        Ok(Reading { commit, branch, applied, repositories, recipes, skipped })
+    }
+
+    /// What a proposed tree would change. Nothing of it takes effect.
+    pub async fn preview(&self, proposed: &Proposed, commit: &CommitId) -> Result<(CommitId, Impact), SyncError> {
+        let repository = &self.location.repository;
+        let tree = match proposed {
+            Proposed::Branch(branch) => self.mirrors.read_tree(repository, Some(branch), LIMITS).await?,
+            Proposed::Pull(number) => self.mirrors.read_proposal(repository, *number, commit, LIMITS).await?,
+        };
+        let files = tree.files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
+        let catalog = self.keeper.current();
+        // Parsing five thousand files takes its time.
+        let impact = tokio::task::spawn_blocking(move || catalog.impact_of(files)).await;
+        Ok((tree.commit, impact.map_err(|_| GitError::Abandoned)?))
+    }
+
+    /// Whether a branch is the one the catalog is read from.
+    pub fn is_own_branch(&self, branch: &Branch) -> bool {
+        let own = self.loaded.borrow().as_ref().and_then(|loaded| loaded.branch.clone());
+        own.is_none_or(|own| branch.as_str() == own)
     }
 
     /// Whether the branch stands elsewhere than what is in force, asked over the network.
@@ -131,15 +159,25 @@ impl CatalogSync {
 
     /// Whether a push is one of the catalog itself.
     pub fn concerns(&self, push: &Push) -> bool {
-        let branch = self.loaded.borrow().as_ref().and_then(|loaded| loaded.branch.clone());
         push.repository == self.location.repository
-            && push.git_ref.branch().is_some_and(|pushed| branch.is_none_or(|branch| pushed.as_str() == branch))
+            && push.git_ref.branch().is_some_and(|branch| self.is_own_branch(branch))
     }
 
     /// Ends when a catalog is in force.
     pub async fn loaded(&self) {
         // The sender lives as long as this value.
         let _ = self.loaded.subscribe().wait_for(Option::is_some).await;
+    }
+
+    /// Ends when another catalog is in force than the one at `revision`.
+    pub async fn changed_from(&self, revision: Option<&str>) {
+        let other = |loaded: &Option<Loaded>| loaded.as_ref().is_some_and(|it| Some(it.revision.as_str()) != revision);
+        let _ = self.loaded.subscribe().wait_for(other).await;
+    }
+
+    /// The configuration repository.
+    pub fn repository(&self) -> &Repository {
+        &self.location.repository
     }
 
     /// Whether a catalog is in force.
@@ -172,7 +210,11 @@ fn why(reason: &SkipReason) -> &'static str {
     }
 }
 
-fn report(applied: &Applied) {
+fn report(reading: &Reading) {
+    let Reading { applied, skipped, .. } = reading;
+    for line in skipped {
+        warn!("In the configuration repository a file is not read: {line}");
+    }
     info!(
         "Configuration in force: {} added, {} changed, {} removed, {} problem(s)",
         applied.added.len(),

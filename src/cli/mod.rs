@@ -13,6 +13,7 @@ mod images;
 mod interrupt;
 mod limits;
 mod once;
+mod plan;
 mod relay;
 mod serve;
 mod show;
@@ -49,6 +50,8 @@ enum Command {
     Relay(ConfigArgs),
     /// Look for mistakes in a configuration repository's working tree.
     Check(check::Args),
+    /// Show what a configuration repository's working tree would change.
+    Plan(plan::Args),
     /// Print the JSON Schema of a branch file, for editors.
     Schema,
     /// Build once, here and now: log on the terminal, artifact in a folder.
@@ -101,6 +104,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&args, format),
         Command::Relay(args) => relay::run(&args, format),
         Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Schema => generate::schema(),
         Command::Build(args) => build::run(args, format),
         Command::Demo(args) => demo::run(&args, format),

@@ -160,24 +160,7 @@ impl Config {
         }
         Err(ConfigError::Invalid(format!("`relay.public_url`: `{url}` is not an address like wss://live.example")))
     }
-
-    /// Keys that are not at their default, although this version does nothing with them.
-    pub fn without_effect(&self) -> Vec<&'static str> {
-        let mut plain = Self::default();
-        // Without a working directory there would be no `self` either.
-        let _ = plain.resolve_directories();
-        let table = |config: &Self| toml::Table::try_from(config).unwrap_or_default();
-        let (own, plain) = (table(self), table(&plain));
-        let value = |table: &toml::Table, name: &str| {
-            let (section, key) = name.split_once('.')?;
-            table.get(section)?.get(key).cloned()
-        };
-        LATER.into_iter().filter(|name| value(&own, name) != value(&plain, name)).collect()
-    }
 }
-
-/// What later versions use. `README.md` says the same to people.
-const LATER: [&str; 1] = ["webhook.install"];
 
 #[cfg(test)]
 mod tests;

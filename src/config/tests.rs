@@ -40,15 +40,6 @@ fn directories_are_absolute_because_the_engine_mounts_them() {
 }
 
 #[test]
-fn a_key_for_a_later_version_is_told_only_where_it_is_changed() {
-    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/config.sample.toml");
-    let config = Config::load(Some(Path::new(sample)), std::iter::empty()).unwrap();
-    assert_eq!(config.without_effect(), Vec::<&str>::new());
-    let config = read("[webhook]\ninstall = true\n[kernel]\nprefix = 'zero-os'\n", &[]);
-    assert_eq!(config.unwrap().without_effect(), ["webhook.install"]);
-}
-
-#[test]
 fn a_variable_for_no_key_is_an_error() {
     let error = read("", &[("AUTOBUILDER_BUILD_PARALEL", "7")]).unwrap_err().to_string();
     assert!(error.contains("paralel"), "{error}");

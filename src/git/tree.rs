@@ -8,9 +8,10 @@ use super::{
     GitError, Mirrors,
     blocking::{self, Abandoned},
     fetch,
-    heads::commit_id,
+    heads::{Head, commit_id},
     mirror::Mirror,
     reach,
+    source::Source,
 };
 use crate::model::{Branch, CommitId, Repository};
 
@@ -79,6 +80,35 @@ impl Mirrors {
         blocking::run(self.timeout(), &doing, work).await
     }
 
+    /// Fetches a commit that a pull request proposes and reads its files. It is asked for under the
+    /// request's own name in this repository, whichever fork it comes from.
+    pub async fn read_proposal(
+        &self,
+        repository: &Repository,
+        number: u64,
+        commit: &CommitId,
+        limits: TreeLimits,
+    ) -> Result<Tree, GitError> {
+        let mirror = self.mirror(repository);
+        let _usage = mirror.share().await;
+        let _alone = mirror.fetch_alone().await;
+        let (name, commit) = (format!("refs/pull/{number}/head"), commit.clone());
+        let doing = format!("fetch {name} of {repository} from {}", mirror.address.url());
+        let work = move |abandoned: &Abandoned| {
+            let store = mirror.open()?;
+            let gone =
+                || GitError::NotOnRef { what: mirror.what.clone(), git_ref: name.clone(), commit: commit.to_string() };
+            let oid = Oid::from_str(commit.as_str()).map_err(|_| gone())?;
+            let head = Head { name: name.clone(), oid, peeled: None };
+            Source::open(&mirror, abandoned)?.bring(&store, &[&head], None)?;
+            store.odb().and_then(|odb| odb.refresh()).map_err(GitError::mirror("read objects"))?;
+            store.find_commit(oid).map_err(|_| gone())?;
+            let branch = format!("pull/{number}").parse().map_err(|_| gone())?;
+            read_commit(&store, oid, branch, limits)
+        };
+        blocking::run(self.timeout(), &doing, work).await
+    }
+
     /// The same from what the last fetch left, without any network.
     pub async fn cached_tree(
         &self,
@@ -111,27 +141,37 @@ fn cached(mirror: &Arc<Mirror>, name: Option<String>, limits: TreeLimits) -> Res
 fn read(mirror: &Mirror, store: &Store, name: &str, limits: TreeLimits) -> Result<Tree, GitError> {
     let gone = || GitError::RefGone { what: mirror.what.clone(), git_ref: name.to_owned() };
     let tip = reach::tip(store, name).ok_or_else(gone)?;
-    let commit = commit_id(tip).ok_or_else(gone)?;
     let branch = name.strip_prefix("refs/heads/").and_then(|name| name.parse().ok()).ok_or_else(gone)?;
-    let mut reader = Reader { limits, files: Vec::new(), skipped: Vec::new() };
-    match reader.walk(store, tip).map_err(GitError::mirror("read the files"))? {
-        None => Ok(Tree { commit, branch, files: reader.files, skipped: reader.skipped }),
-        Some(path) => {
-            let rule = "is one more file than may be in a configuration repository";
-            Err(GitError::Tree { commit: commit.to_string(), path, rule })
-        }
-    }
+    read_commit(store, tip, branch, limits)
 }
 
-struct Reader {
+fn read_commit(store: &Store, commit: Oid, branch: Branch, limits: TreeLimits) -> Result<Tree, GitError> {
+    let mut reader = Reader::new(limits);
+    if let Some(path) = reader.walk(store, commit).map_err(GitError::mirror("read the files"))? {
+        return Err(too_many(&commit.to_string(), path));
+    }
+    let id = commit_id(commit).ok_or(GitError::Abandoned)?;
+    Ok(Tree { commit: id, branch, files: reader.files, skipped: reader.skipped })
+}
+
+pub(super) fn too_many(commit: &str, path: String) -> GitError {
+    let rule = "is one more file than may be in a configuration repository";
+    GitError::Tree { commit: commit.to_owned(), path, rule }
+}
+
+pub(super) struct Reader {
     limits: TreeLimits,
-    files: Vec<(String, Vec<u8>)>,
+    pub(super) files: Vec<(String, Vec<u8>)>,
     skipped: Vec<Skipped>,
 }
 
 impl Reader {
+    pub(super) fn new(limits: TreeLimits) -> Self {
+        Self { limits, files: Vec::new(), skipped: Vec::new() }
+    }
+
     /// Reads the commit's files; the path of the first one too many, if there is one.
-    fn walk(&mut self, store: &Store, commit: Oid) -> Result<Option<String>, git2::Error> {
+    pub(super) fn walk(&mut self, store: &Store, commit: Oid) -> Result<Option<String>, git2::Error> {
         let odb = store.odb()?;
         let mut stopped = Ok(None);
         let walked = store.find_commit(commit)?.tree()?.walk(TreeWalkMode::PreOrder, |above, entry| {

@@ -137,10 +137,15 @@ async fn drain(response: Response) {
 }
 
 /// The beginning of the body, as far as it comes in time.
-pub(super) async fn read(mut response: Response) -> Vec<u8> {
+async fn read(response: Response) -> Vec<u8> {
+    read_at_most(response, MOST_BODY).await
+}
+
+/// The same, of a body that is wanted.
+pub(super) async fn read_at_most(mut response: Response, most: usize) -> Vec<u8> {
     let mut body = Vec::new();
     let reading = async {
-        while body.len() < MOST_BODY {
+        while body.len() < most {
             match response.chunk().await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) | Err(_) => return,

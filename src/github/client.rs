@@ -87,6 +87,28 @@ impl Github {
         answer.map(|answer| Response::from(answer.map(reqwest::Body::wrap))).map_err(|error| away(&error))
     }
 
+    /// Asks at a path below a repository's own.
+    pub(super) async fn get(&self, repository: &Repository, path: &str) -> Result<Response, Failure> {
+        let answer = self.client()?._get(self.address(repository, path)).await;
+        answer.map(|answer| Response::from(answer.map(reqwest::Body::wrap))).map_err(|error| away(&error))
+    }
+
+    /// Changes what is at a path below a repository's own.
+    pub(super) async fn patch<B: Serialize>(
+        &self,
+        repository: &Repository,
+        path: &str,
+        body: &B,
+    ) -> Result<Response, Failure> {
+        let answer = self.client()?._patch(self.address(repository, path), Some(body)).await;
+        answer.map(|answer| Response::from(answer.map(reqwest::Body::wrap))).map_err(|error| away(&error))
+    }
+
+    /// Whether it is Gitea or Forgejo, by its path.
+    pub(super) fn is_gitea(&self) -> bool {
+        self.0.base.ends_with("/api/v1")
+    }
+
     /// Whole, because octocrab leaves out a prefix that the path seems to have already.
     fn address(&self, repository: &Repository, path: &str) -> String {
         format!("{}/repos/{repository}/{path}", self.0.base)

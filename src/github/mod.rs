@@ -7,9 +7,11 @@
 
 mod answer;
 mod client;
+mod hooks;
 mod status;
 
 pub use self::{
     answer::{Answered, Failure},
     client::{BadApi, Config, Github},
+    hooks::{Hook, HookSettings},
 };

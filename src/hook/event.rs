@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::headers::Forge;
-use crate::model::{DeliveryId, Push, Repository};
+use crate::model::{Branch, CommitId, DeliveryId, Push, Repository};
 
 /// A delivery, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +25,24 @@ pub enum Event {
     Ping,
     /// A branch or tag moved, or went: then [`Push::commit`] is none.
     Push(Box<Push>),
+    /// A pull request was opened, or proposes other commits now.
+    Proposal(Proposal),
     /// Genuine, and nothing to us.
     Ignored(Ignored),
+}
+
+/// What a pull request proposes. Where its commits come from is not said: they are asked for in the
+/// repository itself, under the request's number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// The repository it is made to.
+    pub repository: Repository,
+    /// Its number there.
+    pub number: u64,
+    /// The branch it is to be merged into.
+    pub base: Branch,
+    /// The last of its commits.
+    pub commit: CommitId,
 }
 
 /// A delivery that asks for nothing.

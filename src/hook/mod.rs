@@ -15,7 +15,7 @@ mod read;
 mod signature;
 mod text;
 
-pub use event::{Event, Ignored, Received, Unreadable};
+pub use event::{Event, Ignored, Proposal, Received, Unreadable};
 pub use headers::{Forge, Headers};
 pub use read::read;
 pub use signature::{Config, Refused};

@@ -39,6 +39,36 @@ pub(super) struct PushPayload<'a> {
     pub(super) project: Option<Project<'a>>,
 }
 
+/// A pull request, as GitHub or Gitea writes it.
+#[derive(Debug, Deserialize)]
+pub(super) struct PullPayload<'a> {
+    #[serde(borrow, default)]
+    pub(super) action: Text<'a>,
+    pub(super) number: u64,
+    #[serde(borrow)]
+    pub(super) pull_request: PullRequest<'a>,
+    #[serde(borrow)]
+    pub(super) repository: Repo<'a>,
+}
+
+/// From where to where it goes.
+#[derive(Debug, Deserialize)]
+pub(super) struct PullRequest<'a> {
+    #[serde(borrow)]
+    pub(super) head: PullEnd<'a>,
+    #[serde(borrow)]
+    pub(super) base: PullEnd<'a>,
+}
+
+/// One end of a pull request. The repository it names is not read.
+#[derive(Debug, Deserialize)]
+pub(super) struct PullEnd<'a> {
+    #[serde(borrow, default, rename = "ref")]
+    pub(super) branch: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) sha: Text<'a>,
+}
+
 /// Any other event, of which only the repository is of interest.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct OtherPayload<'a> {

@@ -2,9 +2,9 @@
 
 use super::{
     body,
-    event::{Event, Ignored, Received, Unreadable},
+    event::{Event, Ignored, Proposal, Received, Unreadable},
     headers::{Forge, Headers},
-    payload::{Commit, OtherPayload, Person, PushPayload, Text},
+    payload::{Commit, OtherPayload, Person, PullPayload, PullRequest, PushPayload, Text},
     text::{clean, sentence},
 };
 use crate::model::{Author, CommitId, CommitInfo, GitRef, NotARef, Push, Repository, Tip};
@@ -27,6 +27,7 @@ pub fn read(headers: &Headers<'_>, body: &[u8]) -> Result<Received, Unreadable> 
             parse::<OtherPayload<'_>>(&json)?;
             Event::Ping
         }
+        (Forge::GitHub | Forge::Gitea, "pull_request" | "pull_request_sync") => proposal(forge, &json)?,
         (_, other) => Event::Ignored(Ignored {
             reason: format!("`{}` is not a push", clean(other, LONGEST_LINE)),
             repository: repository_of_any(forge, &json)?,
@@ -56,6 +57,30 @@ fn repository_of_any(forge: Forge, json: &[u8]) -> Result<Option<Repository>, Un
         Forge::GitHub | Forge::Gitea => payload.repository.map(|repository| repository.full_name),
     };
     Ok(name.and_then(|name| name.as_str().parse().ok()))
+}
+
+/// A pull request that asks to be looked at. One that cannot be understood is nobody's fault here.
+fn proposal(forge: Forge, json: &[u8]) -> Result<Event, Unreadable> {
+    let understood = serde_json::from_slice::<PullPayload<'_>>(json).ok().and_then(|payload| {
+        let PullPayload { action, number, pull_request: PullRequest { head, base }, repository } = payload;
+        // `synchronize` is GitHub's word, `synchronized` Gitea's.
+        let asks = ["opened", "reopened", "edited", "synchronize", "synchronized"].contains(&action.as_str());
+        asks.then_some(())?;
+        Some(Proposal {
+            repository: repository.full_name.as_str().parse().ok()?,
+            number,
+            base: base.branch.as_str().parse().ok()?,
+            commit: head.sha.as_str().parse().ok()?,
+        })
+    });
+    Ok(match understood {
+        Some(proposal) => Event::Proposal(proposal),
+        None => Event::Ignored(Ignored {
+            reason: "the pull request has no new commits to look at".to_owned(),
+            repository: repository_of_any(forge, json)?,
+            git_ref: None,
+        }),
+    })
 }
 
 fn push(forge: Forge, json: &[u8]) -> Result<Event, Unreadable> {

@@ -124,7 +124,9 @@ async fn command(id: String, verb: String, parts: Shared, headers: HeaderMap) ->
 fn refused(error: &CommandError) -> Problem {
     match error {
         CommandError::Unknown(_) => Problem::not_found(error.to_string()),
-        CommandError::Ended(..) | CommandError::NotEnded(_) => Problem::new(StatusCode::CONFLICT, error.to_string()),
+        CommandError::Ended(..) | CommandError::NotEnded(_) | CommandError::OfService(_) => {
+            Problem::new(StatusCode::CONFLICT, error.to_string())
+        }
         CommandError::Store(_) => Problem::unavailable("the order could not be kept", error),
     }
 }
@@ -140,5 +142,6 @@ fn catalog(parts: &Shared) -> Answer {
         "repositories": repositories,
         "recipes": recipes,
         "problems": catalog.problems(),
+        "hooks": parts.hook_troubles.all(),
     }))
 }

@@ -45,6 +45,7 @@ use crate::{
     logs::Logs,
     metrics::Metrics,
     publish::Hub,
+    report::HookTroubles,
     sqlite::Database,
 };
 
@@ -68,6 +69,8 @@ pub struct Parts {
     pub events: Events,
     pub hub: Hub,
     pub metrics: Metrics,
+    /// Why webhooks are missing at the forge.
+    pub hook_troubles: HookTroubles,
     pub health: watch::Receiver<Health>,
     /// Bearer of the calls that change something.
     pub api_token: Option<secrecy::SecretString>,

@@ -7,9 +7,11 @@
 //! An answer of success is given only after everything it promises is on the disk. A delivery whose
 //! signature is wrong is counted and never stored: strangers cannot fill the ledger.
 
+mod configuration;
 mod order;
 mod patrol;
 mod poll;
+mod preview;
 mod verdict;
 
 use std::{sync::Arc, time::Duration};
@@ -23,10 +25,11 @@ pub use self::{
     verdict::{Answer, Refusal},
 };
 use crate::{
-    catalog::{Applied, CatalogSync, Keeper, Lookup, SyncError},
+    catalog::{CatalogSync, Keeper, Lookup},
     git::Mirrors,
-    hook::{self, Event, Headers, Received},
+    hook::{self, Event, Headers, Proposal, Received},
     lifecycle::{Accepted, Lifecycle, NewBuild},
+    logs::Logs,
     metrics::Metrics,
     model::{CommitId, Delivery, GitRef, Push, Repository, Timestamp, Verdict},
     shutdown::Shutdown,
@@ -44,6 +47,8 @@ pub struct Intake {
     pub mirrors: Mirrors,
     /// Where builds go.
     pub lifecycle: Arc<Lifecycle>,
+    /// Where the service's own doings leave their logs.
+    pub logs: Logs,
     /// What is counted.
     pub metrics: Metrics,
     /// Whether the service is leaving.
@@ -112,6 +117,12 @@ impl Intake {
                 line.git_ref = ignored.git_ref;
                 self.ignore(line, None, ignored.reason).await
             }
+            Event::Proposal(proposal) => {
+                line.repository = Some(proposal.repository.to_string());
+                line.git_ref = Some(format!("refs/pull/{}/head", proposal.number));
+                line.after = Some(proposal.commit.to_string());
+                self.proposal(line, proposal).await
+            }
             Event::Push(push) => {
                 line.repository = Some(push.repository.to_string());
                 line.git_ref = Some(push.git_ref.to_string());
@@ -121,9 +132,17 @@ impl Intake {
         }
     }
 
+    /// At the very first start the catalog is on its way; forges wait ten seconds for an answer.
+    async fn has_catalog(&self) -> bool {
+        tokio::time::timeout(Duration::from_secs(8), self.sync.loaded()).await.is_ok()
+    }
+
+    async fn proposal(&self, line: Delivery, proposal: Proposal) -> Answer {
+        if self.has_catalog().await { self.propose(line, proposal).await } else { Answer::Refused(Refusal::NoCatalog) }
+    }
+
     async fn push(&self, line: Delivery, push: Push) -> Answer {
-        // At the very first start the catalog is on its way; forges wait ten seconds for an answer.
-        if tokio::time::timeout(Duration::from_secs(8), self.sync.loaded()).await.is_err() {
+        if !self.has_catalog().await {
             return Answer::Refused(Refusal::NoCatalog);
         }
         let Some(commit) = push.commit.clone() else {
@@ -131,11 +150,16 @@ impl Intake {
             return self.ignore(line, Some(push), reason).await;
         };
         if self.sync.concerns(&push) {
-            return self.reload(line).await;
+            return self.reload(line, push, commit).await;
         }
         let wanted = match self.wanted(&push.repository, &push.git_ref) {
             Ok(wanted) => wanted,
-            Err(reason) => return self.ignore(line, None, reason).await,
+            Err(reason) => {
+                return match self.proposed_by(&push) {
+                    Some(proposed) => self.preview(line, push, commit, proposed).await,
+                    None => self.ignore(line, None, reason).await,
+                };
+            }
         };
         self.accept(line, push, commit, wanted).await
     }
@@ -164,26 +188,6 @@ impl Intake {
         }
     }
 
-    /// A push to the configuration repository changes what is built, at once.
-    async fn reload(&self, mut line: Delivery) -> Answer {
-        let message = match self.sync.reload().await {
-            Ok(applied) => summary(&applied),
-            Err(error) => format!("the configuration repository could not be read, the last good one stays: {error}"),
-        };
-        line.verdict = Verdict::Accepted;
-        line.reason.clone_from(&message);
-        self.write(line, None, Answer::Accepted { builds: Vec::new(), message: Some(message) }).await
-    }
-
-    /// Reads the configuration again if its branch has moved, or if it could not be read before.
-    async fn look_at_configuration(&self) -> Result<(), SyncError> {
-        if self.sync.is_behind().await? {
-            // The failure is in the log already.
-            let _ = self.sync.reload().await;
-        }
-        Ok(())
-    }
-
     async fn ignore(&self, mut line: Delivery, deletion: Option<Push>, reason: String) -> Answer {
         line.reason.clone_from(&reason);
         self.write(line, deletion, Answer::Ignored(reason)).await
@@ -194,21 +198,6 @@ impl Intake {
         match self.lifecycle.record(line, deletion).await {
             Ok(()) => answer,
             Err(failure) => Answer::Refused(Refusal::NotKept(failure)),
-        }
-    }
-}
-
-/// What a reload did, for the ledger and the forge's list of deliveries.
-fn summary(applied: &Applied) -> String {
-    let counts =
-        [(applied.added.len(), "added"), (applied.changed.len(), "changed"), (applied.removed.len(), "removed")];
-    let changes: Vec<_> =
-        counts.iter().filter(|(count, _)| *count > 0).map(|(count, verb)| format!("{count} {verb}")).collect();
-    let changes = if changes.is_empty() { "nothing changed".to_owned() } else { changes.join(", ") };
-    match applied.problems.first() {
-        None => format!("configuration reloaded: {changes}"),
-        Some(first) => {
-            format!("configuration reloaded: {changes}; {} problem(s), the first: {first}", applied.problems.len())
         }
     }
 }

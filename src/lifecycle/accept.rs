@@ -80,7 +80,7 @@ impl Lifecycle {
 }
 
 /// The push this one repeats, and why we think so.
-fn seen_before(tx: &Tx, delivery: &Delivery, push: &Push) -> Result<Option<(PushRow, &'static str)>, Error> {
+pub(super) fn seen_before(tx: &Tx, delivery: &Delivery, push: &Push) -> Result<Option<(PushRow, &'static str)>, Error> {
     if let Some(id) = &delivery.id
         && let Some(row) = deliveries::push_of(tx, id)?
     {

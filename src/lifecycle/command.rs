@@ -24,6 +24,12 @@ pub enum CommandError {
     /// It has ended, and a finished build never changes.
     #[error("build `{0}` has ended already ({1}): retry it to build again")]
     Ended(BuildId, &'static str),
+    /// It was no build.
+    #[error(
+        "`{0}` is the service's own reading of the configuration repository: it is read again when that is pushed \
+         to, and on SIGHUP"
+    )]
+    OfService(BuildId),
     /// It has not ended.
     #[error("build `{0}` has not ended yet: cancel it first")]
     NotEnded(BuildId),
@@ -74,6 +80,9 @@ impl Lifecycle {
                     BuildState::Queued { .. } | BuildState::Running { .. } => {
                         return Ok(Err(CommandError::NotEnded(id)));
                     }
+                }
+                if old.recipe.is_of_service() {
+                    return Ok(Err(CommandError::OfService(id)));
                 }
                 let push = builds::push_of(tx, id)?;
                 let again = [NewBuild { recipe: old.recipe.clone(), refusal: None }];

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     model::{CommitId, Delivery, GitRef, Push, Repository, Tip},
     store::{
-        deliveries,
+        deliveries, hooks,
         pushes::{self, Known},
     },
 };
@@ -23,7 +23,7 @@ impl Lifecycle {
 
     /// The repositories whose webhook was heard.
     pub async fn hooked(&self) -> Result<HashSet<String>, NotKept> {
-        Ok(self.database.read(deliveries::hooked).await?)
+        Ok(self.database.read(hooks::all_heard).await?)
     }
 
     /// Whether a push that left the ref there was ever accepted.

@@ -7,6 +7,7 @@
 mod accept;
 mod command;
 mod missed;
+mod own;
 mod progress;
 mod waiting;
 
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::{
     accept::{Accepted, NewBuild},
     command::{CommandError, Wanted},
+    own::Own,
     progress::{Claim, MAX_ATTEMPTS},
     waiting::{Queue, Waiting},
 };

@@ -96,6 +96,11 @@ impl Flow {
         self.held.take_if(|(_, due)| *due <= now).map(|(update, _)| update)
     }
 
+    /// Gives what was held back, whether it is time or not.
+    pub(super) fn finish(&mut self) -> Option<Update> {
+        self.held.take().map(|(update, _)| update)
+    }
+
     /// Whether it can be forgotten: nothing waits, and it was calm for a while.
     pub(super) fn is_idle(&self, now: Instant) -> bool {
         self.held.is_none() && now.duration_since(self.at) > Duration::from_secs(1)

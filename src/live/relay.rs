@@ -186,7 +186,9 @@ impl Relay {
                 Message::Current(json) => status |= readable(state.shown.current(&json)),
             }
         }
-        sent.extend(state.flows.values_mut().filter_map(|flow| flow.release(now)));
+        // A build's last lines come before the news of its end.
+        let all = history || status;
+        sent.extend(state.flows.values_mut().filter_map(|flow| if all { flow.finish() } else { flow.release(now) }));
         state.flows.retain(|_, flow| !flow.is_idle(now));
         if !sent.is_empty() {
             let frame = |update: Update| (update.id, Frame::text(&render::event("update", &update.payload())));
@@ -196,7 +198,7 @@ impl Relay {
         if history {
             state.history = None;
         }
-        if history || status {
+        if all {
             self.shared.versions.send_modify(|versions| {
                 versions.history += u64::from(history);
                 versions.status += u64::from(status);

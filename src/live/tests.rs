@@ -101,6 +101,33 @@ async fn a_build_that_ends_is_in_the_history_before_it_leaves_the_status() {
 }
 
 #[tokio::test]
+async fn the_last_lines_of_a_flood_come_before_the_news_of_its_end() {
+    let world = world();
+    let mut build = build();
+    world.events.build_changed(Arc::new(build.clone()));
+    let mut viewer = world.viewer(None);
+    let _crowd: Vec<Viewer> = (0..1000).map(|_| world.viewer(None)).collect();
+    let flood = Bytes::from("line\n".repeat(40_000));
+    let end = flood.len() as u64;
+    world.events.output(build.id, 0, flood);
+    payload(&mut viewer, "status").await;
+    let (outcome, cause) = (Outcome::Failure, Cause::ExitCode);
+    build.state =
+        BuildState::Finished(Ending { outcome, cause, message: "exit 1".into(), exit_code: Some(1), artifact: None });
+    world.events.build_changed(Arc::new(build.clone()));
+    let mut shown = 0;
+    loop {
+        let message = next(&mut viewer).await;
+        match message["event"].as_str().unwrap() {
+            "update" => shown = message["payload"]["end"].as_u64().unwrap(),
+            "history" if message["payload"] != json!([]) => break,
+            _ => {}
+        }
+    }
+    assert_eq!(shown, end);
+}
+
+#[tokio::test]
 async fn a_viewer_joins_the_log_and_the_stream_without_a_gap_or_a_double() {
     let world = world();
     let build = Arc::new(build());

@@ -62,6 +62,8 @@ pub enum Cause {
     Publish,
     /// Cancelled by a person.
     Cancelled,
+    /// The configuration repository was read; mistakes in it make a failure.
+    Configuration,
 }
 
 /// The end of a build. Written once, never changed.
@@ -147,6 +149,7 @@ keyword!(Cause {
     Boot => "boot",
     Publish => "publish",
     Cancelled => "cancelled",
+    Configuration => "configuration",
 });
 
 pub(crate) use keyword;

@@ -36,7 +36,7 @@ pub use id::{BuildId, NotABuildId};
 pub use kernel::{BaseOf, Boot, Kernel, PipelineKind};
 pub use path::{AbsoluteDir, NotAPath, RelativePath};
 pub use push::{Author, CommitInfo, Push, Tip};
-pub use recipe::{Base, Limits, Network, Product, Recipe, ScriptAt};
+pub use recipe::{Base, Limits, Network, Product, Recipe, ScriptAt, Task};
 pub use repository::{NotARepository, Repository};
 pub use status::{CommitState, CommitStatus};
 pub use time::Timestamp;

@@ -46,6 +46,11 @@ fn only_names(text: &str) -> bool {
 }
 
 impl RelativePath {
+    /// A word of ours, which is a path as well.
+    pub(super) fn word(word: &'static str) -> Self {
+        Self(word.into())
+    }
+
     /// The path, with `/` between its parts.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -44,6 +44,45 @@ pub struct Recipe {
     pub secrets: Vec<String>,
 }
 
+/// What the service does itself, in no container: it is in the history among builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// A push to the configuration repository is read and put in force.
+    Configuration,
+    /// What a change of the configuration repository would come to is found out.
+    Preview,
+}
+
+impl Recipe {
+    /// The recipe of what the service does itself. It has no image, since nothing is run.
+    pub fn of_service(task: Task) -> Self {
+        let word = match task {
+            Task::Configuration => "configuration",
+            Task::Preview => "preview",
+        };
+        Self {
+            script: RelativePath::word(word),
+            script_at: ScriptAt::Checkout,
+            arguments: Vec::new(),
+            artifact: RelativePath::word(word),
+            archives: AbsoluteDir::target(),
+            baseimage: Base::Image(String::new()),
+            tag: None,
+            product: Product::File(Format::default()),
+            environment: Variables::default(),
+            limits: Limits::default(),
+            capabilities: Vec::new(),
+            network: Network::None,
+            secrets: Vec::new(),
+        }
+    }
+
+    /// Whether it is the service's own. The recipe of a script always has an image.
+    pub fn is_of_service(&self) -> bool {
+        matches!(&self.baseimage, Base::Image(name) if name.is_empty())
+    }
+}
+
 /// Where a script lies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

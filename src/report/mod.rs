@@ -1,4 +1,5 @@
-//! Tells the forge how builds go: from a build's state to a status beside its commit.
+//! Tells the forge how builds go, from a build's state to a status beside its commit; and has it tell us
+//! of pushes.
 //!
 //! ```text
 //! lifecycle ─▶ Outbox::note ─▶ row, with the change itself ─▶ Courier ─▶ forge
@@ -8,10 +9,15 @@
 //! state of a context matters, so a burst of builds costs a forge no more than their verdicts.
 
 mod courier;
+mod hooks;
 mod outbox;
 mod pace;
 #[cfg(test)]
 mod tests;
 mod wording;
 
-pub use self::{courier::Courier, outbox::Outbox};
+pub use self::{
+    courier::Courier,
+    hooks::{HookTroubles, Installer},
+    outbox::Outbox,
+};

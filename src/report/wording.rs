@@ -40,6 +40,9 @@ fn sentence(build: &Build, ending: &Ending) -> String {
         return format!("published {}, {}", artifact.name, size(artifact.size));
     }
     let message = &ending.message;
+    if build.recipe.is_of_service() {
+        return message.clone();
+    }
     match (ending.outcome, ending.cause, ending.exit_code) {
         (Outcome::Failure, Cause::ExitCode, Some(code)) => match (build.started, build.ended) {
             (Some(started), Some(ended)) => {

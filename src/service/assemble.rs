@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::{StartError, hub, pictures, policy, relay, worker};
+use super::{StartError, hooks, hub, pictures, policy, relay, worker};
 use crate::{
     bus::{Bus, Events, Subscription},
     catalog::{CatalogSync, Keeper, Location},
@@ -19,7 +19,7 @@ use crate::{
     live::{self, Board, Relay},
     logs::Logs,
     metrics::Metrics,
-    report::{Courier, Outbox},
+    report::{Courier, HookTroubles, Outbox},
     runner::Engine,
     shutdown::Shutdown,
     sqlite::Database,
@@ -44,9 +44,10 @@ pub(super) struct Background {
     news: Subscription,
     board: Board,
     relay: Relay,
-    sync: Arc<CatalogSync>,
+    intake: Arc<Intake>,
     restored: bool,
     courier: Option<Courier>,
+    hooks: Option<hooks::Hooks>,
     patrol: Patrol,
     shop: worker::Shop,
 }
@@ -98,8 +99,16 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         sync: Arc::clone(&sync),
         mirrors: mirrors.clone(),
         lifecycle: Arc::clone(&lifecycle),
+        logs: logs.clone(),
         metrics: metrics.clone(),
         shutdown: shutdown.clone(),
+    });
+    let hook_troubles = HookTroubles::default();
+    let hooks = hooks::installer(config, &database, &hook_troubles)?.map(|installer| hooks::Hooks {
+        installer,
+        catalog: Arc::clone(&keeper),
+        sync: Arc::clone(&sync),
+        signing: Arc::clone(&hook),
     });
     let patrol = Patrol::new(Arc::clone(&intake), Rounds { interval: config.poll.interval.0, all: config.poll.all });
     let public_url = public_url(config);
@@ -120,6 +129,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         events: events.clone(),
         hub,
         metrics,
+        hook_troubles,
         health: healthy,
         api_token: config.server.api_token.get().cloned(),
         public_url,
@@ -128,6 +138,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
     // Before the first reader comes: an empty board would say that nothing waits.
     let news = events.subscribe();
     board.seed(pictures::read(database.clone(), logs.clone()).await?);
+    let intake = Arc::clone(&routes.intake);
     let background = Background {
         shutdown: shutdown.clone(),
         database,
@@ -135,9 +146,10 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         news,
         board,
         relay,
-        sync: Arc::clone(&sync),
+        intake,
         restored,
         courier,
+        hooks,
         patrol,
         shop,
     };
@@ -173,7 +185,8 @@ pub fn public_url(config: &Config) -> String {
 impl Background {
     /// Starts everything that goes on behind the listener.
     pub(super) fn start(self) {
-        let Self { shutdown, database, logs, news, board, relay, sync, restored, courier, patrol, shop } = self;
+        let Self { shutdown, database, logs, news, board, relay, intake, restored, courier, hooks, patrol, shop } =
+            self;
         let feed =
             live::follow(board, news, move || pictures::take(database.clone(), logs.clone()), shutdown.leave_token());
         shutdown.spawn(feed);
@@ -181,12 +194,15 @@ impl Background {
         let early = shutdown.clone();
         shutdown.spawn(async move {
             tokio::select! {
-                () = load_catalog(&sync, restored) => {}
+                () = load_catalog(&intake, restored) => {}
                 () = early.draining() => {}
             }
         });
         if let Some(courier) = courier {
             shutdown.spawn(courier.work(shutdown.clone()));
+        }
+        if let Some(hooks) = hooks {
+            shutdown.spawn(hooks.work(shutdown.clone()));
         }
         shutdown.spawn(patrol.work(shutdown.clone()));
         shop.open();
@@ -194,9 +210,9 @@ impl Background {
 }
 
 /// The first look at the configuration repository; tried again until there is one to work by.
-async fn load_catalog(sync: &CatalogSync, restored: bool) {
+async fn load_catalog(intake: &Intake, restored: bool) {
     let mut wait = std::time::Duration::from_secs(1);
-    while sync.reload().await.is_err() {
+    while intake.reread().await.is_err() {
         if restored {
             info!("Working by the last good configuration of the run before");
         } else {

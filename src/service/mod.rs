@@ -6,6 +6,7 @@
 mod adapters;
 mod assemble;
 mod diary;
+mod hooks;
 mod hub;
 mod journal;
 mod pictures;
@@ -35,6 +36,7 @@ use crate::{
     catalog::{CatalogSync, Keeper},
     config::{Config, ConfigError},
     hook, http,
+    intake::Intake,
     model::Build,
     shutdown::Shutdown,
     sqlite::{self, Database},
@@ -52,6 +54,7 @@ struct Inner {
     shutdown: Shutdown,
     catalog: Arc<Keeper>,
     sync: Arc<CatalogSync>,
+    intake: Arc<Intake>,
     events: Events,
     database: Database,
     hook: Arc<ArcSwap<hook::Config>>,
@@ -114,11 +117,8 @@ impl Service {
         let listener =
             TcpListener::bind(listen).await.map_err(|source| StartError::Listen { address: listen, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address: listen, source })?;
-        for key in config.without_effect() {
-            warn!("`{key}` is set, and has no effect in this version");
-        }
         let assemble::Parts { lock, routes, catalog, sync, hook, background } = parts;
-        let (events, database) = (routes.events.clone(), routes.database.clone());
+        let (events, database, intake) = (routes.events.clone(), routes.database.clone(), Arc::clone(&routes.intake));
         let (leaving, served) = (shutdown.clone(), http::routes(routes));
         shutdown.spawn(async move { http::serve(listener, served, leaving).await });
         background.start();
@@ -129,6 +129,7 @@ impl Service {
                 shutdown,
                 catalog,
                 sync,
+                intake,
                 events,
                 database,
                 hook,
@@ -187,7 +188,7 @@ impl Service {
             (Err(error), _) | (_, Err(error)) => error!("The configuration stays as it was: {error}"),
         }
         // The failure is in the log already.
-        let _ = self.inner.sync.reload().await;
+        let _ = self.inner.intake.reread().await;
     }
 
     /// Claims nothing more, finishes what runs, then leaves.

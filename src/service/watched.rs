@@ -8,7 +8,7 @@ use crate::catalog::{Catalog, Pattern, Pipeline, Planned, Severity};
 pub(super) fn describe(catalog: &Catalog) -> String {
     let mut rows = vec![["REPOSITORY", "REF", "SCRIPT", "IMAGE", "ARTIFACT"].map(str::to_owned)];
     for watched in catalog.watched() {
-        let refs = refs(watched.label, &watched.branches, &watched.tags);
+        let refs = watched.refs();
         for planned in &watched.recipes {
             let recipe = planned.recipe();
             let artifact = match planned {

@@ -1,10 +1,8 @@
 //! The ledger of webhook deliveries: what came, and what became of it.
 
-use std::collections::HashSet;
-
 use rusqlite::Row;
 
-use super::{builds, pushes::PushRow};
+use super::{builds, hooks, pushes::PushRow};
 use crate::{
     model::{BuildId, Delivery, DeliveryId, Timestamp, Verdict},
     sqlite::{Error, Tx},
@@ -35,7 +33,7 @@ pub fn record(tx: &Tx, delivery: &Delivery, push: Option<PushRow>) -> Result<(),
     ))?;
     let row = tx.last_insert_rowid();
     if let (Some(repository), false) = (&delivery.repository, delivery.event == POLL) {
-        tx.prepare_cached("INSERT OR IGNORE INTO hooks (repository) VALUES (?1)")?.execute([repository])?;
+        hooks::heard(tx, repository)?;
     }
     // Now and then, not each time: the ledger may be a little longer than it says.
     if row % 500 == 0 {
@@ -50,13 +48,6 @@ pub fn push_of(tx: &Tx, id: &DeliveryId) -> Result<Option<PushRow>, Error> {
         tx.prepare_cached("SELECT push FROM deliveries WHERE delivery = ?1 AND push IS NOT NULL LIMIT 1")?;
     let mut rows = select.query([id.as_str()])?;
     Ok(rows.next()?.map(|row| row.get(0).map(PushRow)).transpose()?)
-}
-
-/// The repositories whose webhook was heard.
-pub fn hooked(tx: &Tx) -> Result<HashSet<String>, Error> {
-    let mut select = tx.prepare_cached("SELECT repository FROM hooks")?;
-    let hooked = select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(hooked)
 }
 
 /// The newest lines, newest first.

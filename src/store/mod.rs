@@ -7,6 +7,7 @@ pub mod builds;
 pub mod catalog;
 pub mod deliveries;
 pub mod history;
+pub mod hooks;
 mod instance;
 mod lock;
 pub mod pushes;

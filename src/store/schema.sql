@@ -26,6 +26,11 @@ CREATE TABLE heads (
 
 -- Repositories whose webhook was heard.
 CREATE TABLE hooks (repository TEXT PRIMARY KEY) WITHOUT ROWID;
+-- Webhooks that we made or mended, and a digest of the settings they were given.
+CREATE TABLE hooks_made (
+    repository TEXT PRIMARY KEY,
+    settings   TEXT NOT NULL
+) WITHOUT ROWID;
 
 -- Repositories that were looked at, and their tags: only later ones are news.
 CREATE TABLE polled (repository TEXT PRIMARY KEY) WITHOUT ROWID;

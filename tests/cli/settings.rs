@@ -113,17 +113,6 @@ fn serve_refuses_to_start_without_a_configuration_repository() {
 }
 
 #[test]
-fn serve_tells_of_keys_that_a_later_version_will_use() {
-    let program = configured("[server]\nlisten = '127.0.0.1:0'\n").set("AUTOBUILDER_WEBHOOK_INSTALL", "true");
-    let mut running = program.start(&["serve"]);
-    running.until("Listening on");
-    running.signal("TERM");
-    let ended = running.end();
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert!(ended.stderr.contains("`webhook.install` is set, and has no effect in this version"), "{}", ended.stderr);
-}
-
-#[test]
 fn serve_says_which_address_is_taken_and_what_to_set() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

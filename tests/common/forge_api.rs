@@ -59,6 +59,8 @@ struct State {
     script: VecDeque<Reply>,
     rule: Option<Rule>,
     gitea: bool,
+    /// Webhooks by repository.
+    hooks: HashMap<String, Vec<Value>>,
 }
 
 #[derive(Clone)]
@@ -115,6 +117,16 @@ impl ForgeApi {
         self.state.lock().unwrap().requests.clone()
     }
 
+    /// The webhooks of a repository.
+    pub fn hooks(&self, repository: &str) -> Vec<Value> {
+        self.state.lock().unwrap().hooks.get(repository).cloned().unwrap_or_default()
+    }
+
+    /// Somebody adds a webhook by hand.
+    pub fn add_hook(&self, repository: &str, hook: Value) {
+        self.state.lock().unwrap().add(repository, hook);
+    }
+
     /// The statuses a commit was given, in their order.
     pub fn statuses(&self, commit: &str) -> Vec<Value> {
         let end = format!("/statuses/{commit}");
@@ -156,12 +168,12 @@ impl ForgeApi {
         while let Some(mut request) = read(&mut stream).await {
             let reply = self.reply(&request);
             request.done = matches!(reply, Reply::Well | Reply::CutBody) && authorized(&request);
-            let gitea = {
+            let made = {
                 let mut state = self.state.lock().unwrap();
                 state.requests.push(request.clone());
-                state.gitea
+                if request.done { state.carry_out(&request) } else { Made::default() }
             };
-            let stays = answer(&mut stream, &request, &reply, gitea).await;
+            let stays = answer(&mut stream, &request, &reply, made).await;
             self.news.notify_waiters();
             self.news.notify_one();
             if !stays {
@@ -203,11 +215,11 @@ fn authorized(request: &Request) -> bool {
 }
 
 /// Answers; false if the connection ends with it.
-async fn answer(stream: &mut BufReader<TcpStream>, request: &Request, reply: &Reply, gitea: bool) -> bool {
+async fn answer(stream: &mut BufReader<TcpStream>, request: &Request, reply: &Reply, made: Made) -> bool {
     let stream = stream.get_mut();
     match reply {
         Reply::Well if !authorized(request) => send(stream, 401, &[], &json!({"message": "Bad credentials"})).await,
-        Reply::Well => send(stream, 201, &[], &made(request, gitea)).await,
+        Reply::Well => send(stream, made.code, &made.headers, &made.body).await,
         Reply::Code(code, headers, message) => send(stream, *code, headers, &json!({"message": message})).await,
         Reply::Html(code) => {
             let page = "<!DOCTYPE html><title>Unicorn!</title>".repeat(10);
@@ -253,14 +265,89 @@ async fn send(stream: &mut TcpStream, code: u16, headers: &[(&'static str, Strin
     stream.write_all([head, body].concat().as_bytes()).await.is_ok()
 }
 
-/// The status as the forge gives it back; Gitea calls the state `status`.
-fn made(request: &Request, gitea: bool) -> Value {
-    let mut made = request.body.clone();
-    if let Some(fields) = made.as_object_mut() {
-        fields.insert("id".into(), json!(1));
-        if gitea && let Some(state) = fields.remove("state") {
-            fields.insert("status".into(), state);
+/// What the forge did, and says of it.
+#[derive(Default)]
+struct Made {
+    code: u16,
+    headers: Vec<(&'static str, String)>,
+    body: Value,
+}
+
+/// How many webhooks a page has: fewer than are asked for.
+const PAGE: usize = 30;
+
+impl State {
+    fn carry_out(&mut self, request: &Request) -> Made {
+        let path = request.path.trim_start_matches("/api/v1").trim_start_matches("/repos/");
+        let mut parts = path.split(['/', '?']);
+        let repository = [parts.next().unwrap(), parts.next().unwrap()].join("/");
+        match (&*request.method, parts.next().unwrap(), parts.next()) {
+            ("POST", "statuses", _) => self.status(request),
+            ("GET", "hooks", Some(query)) => self.page(&repository, query),
+            ("POST", "hooks", _) => self.make(&repository, &request.body),
+            ("PATCH", "hooks", Some(id)) => self.mend(&repository, id, &request.body),
+            _ => Made { code: 404, body: json!({"message": "Not Found"}), ..Made::default() },
         }
     }
-    made
+
+    /// The status as the forge gives it back; Gitea calls the state `status`.
+    fn status(&self, request: &Request) -> Made {
+        let mut body = request.body.clone();
+        let fields = body.as_object_mut().unwrap();
+        fields.insert("id".into(), json!(1));
+        if self.gitea
+            && let Some(state) = fields.remove("state")
+        {
+            fields.insert("status".into(), state);
+        }
+        Made { code: 201, body, ..Made::default() }
+    }
+
+    fn page(&self, repository: &str, query: &str) -> Made {
+        let page: usize = query.rsplit("&page=").next().unwrap().parse().unwrap();
+        let all = self.hooks.get(repository).cloned().unwrap_or_default();
+        let listed: Vec<_> = all.iter().skip((page - 1) * PAGE).take(PAGE).cloned().map(without_secret).collect();
+        let headers =
+            if all.len() > page * PAGE { vec![("link", "<x?page=2>; rel=\"next\"".to_owned())] } else { vec![] };
+        Made { code: 200, headers, body: json!(listed) }
+    }
+
+    fn make(&mut self, repository: &str, body: &Value) -> Made {
+        let kind = if self.gitea { body["type"] == "gitea" } else { body["name"] == "web" };
+        if !kind {
+            return Made { code: 422, body: json!({"message": "Validation Failed"}), ..Made::default() };
+        }
+        let url = &body["config"]["url"];
+        if self.hooks.get(repository).is_some_and(|hooks| hooks.iter().any(|hook| hook["config"]["url"] == *url)) {
+            let message = json!({"message": "Validation Failed", "errors": [{"message": "Hook already exists on this repository"}]});
+            return Made { code: 422, body: message, ..Made::default() };
+        }
+        Made { code: 201, body: without_secret(self.add(repository, body.clone())), ..Made::default() }
+    }
+
+    fn add(&mut self, repository: &str, mut hook: Value) -> Value {
+        let hooks = self.hooks.entry(repository.to_owned()).or_default();
+        hook["id"] = json!(hooks.len() + 1);
+        hooks.push(hook.clone());
+        hook
+    }
+
+    /// As GitHub does: events replace all, and a configuration without its secret loses it.
+    fn mend(&mut self, repository: &str, id: &str, body: &Value) -> Made {
+        let hooks = self.hooks.entry(repository.to_owned()).or_default();
+        let Some(hook) = hooks.iter_mut().find(|hook| hook["id"] == id.parse::<u64>().unwrap()) else {
+            return Made { code: 404, body: json!({"message": "Not Found"}), ..Made::default() };
+        };
+        for (key, value) in body.as_object().unwrap() {
+            hook[key] = value.clone();
+        }
+        Made { code: 200, body: without_secret(hook.clone()), ..Made::default() }
+    }
+}
+
+fn without_secret(mut hook: Value) -> Value {
+    if let Some(secret) = hook["config"].get_mut("secret") {
+        *secret = json!("********");
+    }
+    hook
 }

@@ -7,7 +7,7 @@ use crate::{
     browser::{Page, key},
     build_page,
     common::{World, docker::docker},
-    go,
+    each_target, go,
 };
 
 /// Every line of the log, read as a person does who scrolls from its beginning to its end.
@@ -72,7 +72,9 @@ async fn the_page_of_a_build_joins_log_and_stream_without_gap_or_double() {
 #[tokio::test]
 async fn who_scrolls_up_while_it_follows_stays_there_and_can_follow_again() {
     let world = World::new().await;
-    let script = WAITS.replace("echo it", "seq 500; echo it");
+    let script = WAITS
+        .replace("echo it", "seq 500; echo it")
+        .replace("echo content", "while [ -e /target/go ]; do sleep 0.05; done; echo content");
     let (repository, moved) = world.tracked("acme/tool", &script).await;
     let id = world.deliver(&repository, &moved).await.remove(0);
     let page = Page::open(&build_page(&world, &id)).await;
@@ -88,6 +90,7 @@ async fn who_scrolls_up_while_it_follows_stays_there_and_can_follow_again() {
     page.sees("#to-end", "Follow: 501 new lines").await;
     assert_eq!((page.value(TOP_LINE).await, page.value(PRESSED).await), (before, json!("false")));
 
+    each_target(&world, |target| std::fs::remove_file(target.join("go")).unwrap());
     world.client.ended(&id).await;
     page.sees("#verdict", "Success").await;
     page.until("document.querySelector('#to-end').hidden && document.querySelector('#follow').hidden").await;

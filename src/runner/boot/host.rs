@@ -1,11 +1,13 @@
 //! What this host has to boot kernels with, looked for when the first kernel comes.
 //!
 //! `/dev/kvm` proves little: where the host is itself a virtual machine it may be there and hang. So a
-//! program of a few bytes is run by it, and only what that prints counts.
+//! program of a few bytes is run by it, and only what that prints counts. Even then a kernel may hang in
+//! it, so kvm is used until it was wrong once, and never has the last word.
 
 use std::{
     env, fs, io,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -55,7 +57,20 @@ pub(super) struct Tools {
     pub(super) qemu: PathBuf,
     pub(super) setpriv: Option<PathBuf>,
     pub(super) firmware: Option<Firmware>,
-    pub(super) accelerator: &'static str,
+    /// Whether kvm works, as far as known.
+    kvm: AtomicBool,
+}
+
+impl Tools {
+    /// Whether kvm is worth a try.
+    pub(super) fn has_kvm(&self) -> bool {
+        self.kvm.load(Ordering::Relaxed)
+    }
+
+    /// Leaves kvm alone from now on.
+    pub(super) fn distrust_kvm(&self) {
+        self.kvm.store(false, Ordering::Relaxed);
+    }
 }
 
 /// UEFI for the virtual machine.
@@ -80,13 +95,13 @@ async fn look(directory: &Path) -> io::Result<Option<Tools>> {
         qemu,
         setpriv: in_path("setpriv"),
         firmware: firmware.into_iter().find(|firmware| firmware.code.exists() && firmware.variables.exists()),
-        accelerator: "tcg",
+        kvm: AtomicBool::new(false),
     };
-    if fs::File::options().read(true).write(true).open("/dev/kvm").is_ok() && runs(&tools, "kvm", directory).await? {
-        tools.accelerator = "kvm";
-    }
+    let is_there = fs::File::options().read(true).write(true).open("/dev/kvm").is_ok();
+    *tools.kvm.get_mut() = is_there && runs(&tools, "kvm", directory).await?;
     let firmware = if tools.firmware.is_some() { "with UEFI" } else { "without UEFI (no OVMF here)" };
-    info!("Kernels are booted by `{}`, {firmware}, accelerated by {}", tools.qemu.display(), tools.accelerator);
+    let accelerated = if tools.has_kvm() { "accelerated by kvm" } else { "without kvm" };
+    info!("Kernels are booted by `{}`, {firmware}, {accelerated}", tools.qemu.display());
     Ok(Some(tools))
 }
 
@@ -134,7 +149,7 @@ mod tests {
     async fn the_probe_sees_a_machine_that_works_and_one_that_does_not() {
         let directory = tempfile::tempdir().unwrap();
         let qemu = in_path(QEMU).expect("qemu is installed by `scripts/setup test`");
-        let tools = |qemu| Tools { qemu, setpriv: in_path("setpriv"), firmware: None, accelerator: "tcg" };
+        let tools = |qemu| Tools { qemu, setpriv: in_path("setpriv"), firmware: None, kvm: AtomicBool::new(false) };
         assert!(runs(&tools(qemu), "tcg", directory.path()).await.unwrap());
         assert!(!runs(&tools("/bin/true".into()), "tcg", directory.path()).await.unwrap());
     }
