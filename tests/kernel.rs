@@ -242,7 +242,7 @@ async fn a_kernel_that_boots_is_published_and_its_console_is_in_the_log() {
     let marker = "Kernel command line: console=ttyS0 panic=-1 from_the_pipeline";
     let boot = format!("boot = {{enabled = true, marker = '{marker}', timeout = '5m', append = 'from_the_pipeline'}}");
     let world = Pipelines::booting(&boot).await;
-    let build = world.push_initramfs("main", REAL).await;
+    let build = world.push_and_boot("main", REAL).await;
     let log = world.log(&build).await;
     assert_eq!(build["outcome"], "success", "{build:#}\n{log}");
     for words in ["booting the kernel directly", marker, "the kernel boots directly", "boots as an EFI application"] {
@@ -258,7 +258,7 @@ async fn a_kernel_that_panics_or_is_cut_off_is_a_failure_and_nothing_moves() {
     // Without an initramfs it never comes to what the marker says by default.
     let world = Pipelines::booting("boot = {timeout = '5m'}").await;
     for (script, words) in [(REAL, "Kernel panic"), (CUT, "booting the kernel directly")] {
-        let build = world.push_initramfs("main", script).await;
+        let build = world.push_and_boot("main", script).await;
         let log = world.log(&build).await;
         assert_eq!((&build["outcome"], &build["cause"]), (&json!("failure"), &json!("boot")), "{build:#}\n{log}");
         let error = build["error"].as_str().unwrap();
@@ -311,6 +311,9 @@ async fn old_base_images_go_and_the_newest_of_each_branch_stay() {
     assert_eq!((&of_main[0]["build"], &of_main[0]["use"]), (&builds[3]["id"], &json!("current")));
     assert_eq!((&of_main[1]["commit"], &of_main[1]["use"]), (&builds[2]["commit"], &json!("kept")));
     assert!(of_main[0]["size"].as_u64().unwrap() > 1_000_000);
+    let table = world.images_table();
+    assert!(table.lines().nth(2).unwrap().starts_with(&world.name("initramfs:main ")), "{table}");
+    assert!(table.ends_with("MiB\n") && table.contains(" current\n") && table.contains(" kept\n"), "{table}");
 
     world.reload(|text| text.replace("keep = 2", "keep = 1"), "Configuration reloaded").await;
     let would_go = world.list_images(&["--prune", "--dry-run"]);

@@ -60,7 +60,7 @@ impl Listed {
 }
 
 impl Engine {
-    /// All base images of this instance, newest first, with their use.
+    /// All base images of this instance with their use, in the order of [`Engine::bases`].
     pub async fn list_bases(&self, keep: Keep) -> Result<Vec<Listed>, EngineError> {
         let images = self.bases(None).await?;
         let uses = judge(&images, keep, Timestamp::now());
@@ -86,7 +86,7 @@ impl Engine {
     }
 }
 
-/// The use of each image; they come newest first.
+/// The use of each image; of each ref the newest comes first.
 fn judge(images: &[BaseImage], keep: Keep, now: Timestamp) -> Vec<Use> {
     let mut seen: HashMap<_, usize> = HashMap::new();
     let one = |image: &BaseImage| {

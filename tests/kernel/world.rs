@@ -130,6 +130,24 @@ impl Pipelines {
         tokio::time::timeout(PATIENCE, heard).await.unwrap();
     }
 
+    /// Pushes a kernel that is booted, which takes its time on a machine that is busy.
+    pub(crate) async fn push_and_boot(&self, branch: &str, script: &str) -> Value {
+        let id = self.deliver_initramfs(branch, script).await;
+        let client = &self.service.client;
+        let waiting = async {
+            let address = format!("{}/buildio?build={id}", client.address.replace("http://", "ws://"));
+            let (mut live, _) = tokio_tungstenite::connect_async(address).await.unwrap();
+            loop {
+                let build = client.build(&id).await;
+                if !build["outcome"].is_null() {
+                    return build;
+                }
+                live.next().await.expect("the websocket stays open").unwrap();
+            }
+        };
+        tokio::time::timeout(PATIENCE * 5, waiting).await.expect("the build ends in time")
+    }
+
     /// Waits until the log of a build that is not at its end is as wanted.
     pub(crate) async fn until_log(&self, id: &str, wanted: impl Fn(&str) -> bool) {
         let client = &self.service.client;
@@ -177,15 +195,24 @@ impl Pipelines {
 
     /// What `autobuilder images` says.
     pub(crate) fn list_images(&self, arguments: &[&str]) -> Vec<Value> {
+        serde_json::from_str(&self.ask_for_images(&[&["--format", "json"], arguments].concat())).unwrap()
+    }
+
+    /// The same for people.
+    pub(crate) fn images_table(&self) -> String {
+        self.ask_for_images(&[])
+    }
+
+    fn ask_for_images(&self, arguments: &[&str]) -> String {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_autobuilder"))
-            .args(["images", "--format", "json", "--config"])
+            .args(["images", "--config"])
             .arg(self.service.path().join("config.toml"))
             .args(arguments)
             .current_dir(self.service.path())
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
+        String::from_utf8(output.stdout).unwrap()
     }
 
     pub(crate) async fn end(self) {

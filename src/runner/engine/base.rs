@@ -61,7 +61,8 @@ impl BaseImage {
 }
 
 impl Engine {
-    /// All base images of this instance, or those of one repository; newest first.
+    /// All base images of this instance, or those of one repository: by repository and ref, and of each
+    /// the newest first.
     pub async fn bases(&self, repository: Option<&Repository>) -> Result<Vec<BaseImage>, EngineError> {
         let mut filters = self.own();
         let labels = filters.entry("label".to_owned()).or_default();
@@ -74,7 +75,7 @@ impl Engine {
         for image in found {
             bases.extend(self.base(&image.id).await?);
         }
-        bases.sort_by(|a, b| b.age(a));
+        bases.sort_by(|a, b| a.origin.of().cmp(&b.origin.of()).then_with(|| b.age(a)));
         Ok(bases)
     }
 
@@ -123,7 +124,7 @@ impl Engine {
         for name in base_name::candidates(&origin.repository, &origin.git_ref) {
             if self.describe_image(&name).await?.is_some() {
                 match self.base(&name).await? {
-                    Some(holder) if !holder.origin.is_of_same_ref(origin) => continue,
+                    Some(holder) if holder.origin.of() != origin.of() => continue,
                     Some(holder) if holder.origin.position > origin.position => return Ok(()),
                     Some(_) => {}
                     None => continue,
@@ -158,8 +159,9 @@ impl Engine {
 }
 
 impl Origin {
-    fn is_of_same_ref(&self, other: &Self) -> bool {
-        self.repository == other.repository && self.git_ref == other.git_ref
+    /// Whose image it is.
+    fn of(&self) -> (&Repository, &GitRef) {
+        (&self.repository, &self.git_ref)
     }
 }
 
