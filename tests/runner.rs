@@ -290,6 +290,24 @@ async fn a_container_killed_or_removed_from_outside_is_our_fault() {
 }
 
 #[tokio::test]
+async fn a_container_that_was_ordered_by_a_dead_service_makes_room_and_a_foreign_one_does_not() {
+    World::test(async |world| {
+        let job = world.job("echo >/target/tool");
+        let label = format!("autobuilder.instance={}", world.instance);
+        world.docker(&format!("create --name {} --label {label} {} true", world.container(&job), world.image));
+        assert!(matches!(world.run(&job).await, End::Published(_)));
+
+        let job = world.job("echo >/target/tool");
+        let foreign = world.docker(&format!("create --name {} {} true", world.container(&job), world.image));
+        let error = failure(world.run(&job).await);
+        assert!(error.to_string().contains("is already in use"), "{error}");
+        assert_eq!(world.docker(&format!("ps -aq --no-trunc --filter id={foreign}")), foreign);
+        world.docker(&format!("rm {foreign}"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn builds_do_not_reach_one_another() {
     World::test(async |world| {
         let server = world.job("ip addr show eth0 | sed -n 's/.*inet \\([0-9.]*\\).*/at \\1/p'; nc -l -p 8000; true");

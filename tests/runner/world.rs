@@ -82,8 +82,8 @@ impl Journal for Notes {
 pub(crate) struct World {
     pub(crate) runner: Arc<TestRunner>,
     pub(crate) image: String,
+    pub(crate) instance: String,
     tmp: tempfile::TempDir,
-    instance: String,
     logs: Logs,
     files: Files,
     shelf: Shelf,

@@ -1,6 +1,6 @@
 //! Containers: made, started, asked about, signalled, removed.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bollard::{
     models::{ContainerInspectResponse, ContainerStateStatusEnum as Status},
@@ -9,9 +9,13 @@ use bollard::{
         RemoveContainerOptionsBuilder,
     },
 };
+use tokio::time::{Instant, sleep};
 
 use super::{ContainerSpec, Engine, EngineError, QUICK, SLOW, Watch, label, unless_gone};
 use crate::model::BuildId;
+
+/// How long a container that is still being made is left alone before it is asked about again.
+const STILL_MADE: Duration = Duration::from_millis(50);
 
 /// What the engine says about a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,11 +51,45 @@ pub struct Owned {
 
 impl Engine {
     /// Makes a container and returns its id.
+    ///
+    /// A container of ours that has the name already makes room: an earlier process ordered it and died
+    /// before the engine had made it, so nobody ever started it. The engine keeps the name of such a
+    /// container before it can be found under it, hence the patience.
     pub async fn create(&self, spec: ContainerSpec) -> Result<String, EngineError> {
+        let until = Instant::now() + SLOW;
+        loop {
+            match self.make(spec.clone()).await {
+                Err(error) if error.is_conflict() && Instant::now() < until => {
+                    if !self.make_room(&spec.name).await? {
+                        return Err(error);
+                    }
+                }
+                made_or_not => return made_or_not,
+            }
+        }
+    }
+
+    async fn make(&self, spec: ContainerSpec) -> Result<String, EngineError> {
         let options = CreateContainerOptionsBuilder::default().name(&spec.name).build();
         let body = spec.into_body(&self.inner.instance);
         let created = self.call("make a container", SLOW, self.docker()?.create_container(Some(options), body)).await?;
         Ok(created.id)
+    }
+
+    /// Removes the container of that name if it is ours; false if it is somebody else's.
+    async fn make_room(&self, name: &str) -> Result<bool, EngineError> {
+        match self.call("describe a container", QUICK, self.docker()?.inspect_container(name, None)).await {
+            Ok(found) => {
+                let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+                if labels.get(label::INSTANCE) != Some(&self.inner.instance) {
+                    return Ok(false);
+                }
+                self.remove(name).await?;
+            }
+            Err(error) if error.is_not_found() => sleep(STILL_MADE).await,
+            Err(error) => return Err(error),
+        }
+        Ok(true)
     }
 
     /// Watches what happens to a container; to be called before it is started.

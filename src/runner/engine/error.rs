@@ -71,6 +71,11 @@ impl EngineError {
         }
     }
 
+    /// Whether what was asked for stands against something that exists.
+    pub(super) fn is_conflict(&self) -> bool {
+        self.status() == Some(409)
+    }
+
     /// Whether the thing asked about does not exist.
     pub fn is_not_found(&self) -> bool {
         self.status() == Some(404)
