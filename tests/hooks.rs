@@ -42,7 +42,8 @@ async fn every_repository_gets_its_webhook_at_start_and_when_it_is_first_tracked
         let watch = api.until("a hook", |api| ours(api, "acme/tool").pop()).await;
         assert_eq!(watch["config"]["url"], format!("{HERE}/hook/monitor-watch"));
         assert_eq!((&watch["events"], &watch["config"]["secret"]), (&json!(["push"]), &json!(SECRET)));
-        // A start that finds all well changes nothing.
+        // A start that finds all well, and knows that it does, changes nothing.
+        world.until_log("Made the webhook of `acme/tool`").await;
         world.kill();
         let before = api.requests().len();
         world.start().await;

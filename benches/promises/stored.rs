@@ -22,12 +22,13 @@ async fn fill(world: &World, builds: u32) {
     let sql = format!(
         "CREATE TEMP TABLE n AS WITH RECURSIVE n(n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM n WHERE n < {builds} + 9)
            SELECT n, 'acme/r' || (n % 10) AS repository FROM n;
-         INSERT INTO pushes SELECT n.n, n.repository, ref, before, after, commit_id, n.n, received, author, message, commits
-           FROM n, (SELECT * FROM pushes LIMIT 1);
+         INSERT INTO pushes SELECT n.n, n.repository, ref, before, after, commit_id, n.n, received, author, message,
+             commits, polled
+           FROM n, (SELECT * FROM pushes WHERE repository = 'acme/tool');
          INSERT INTO builds SELECT n.n, printf('01900000000070008000%012x', n.n), n.n, n.repository, ref, name, script,
-             1 + n.n / 10, recipe, state, stage, attempt, not_before, reason, cancelling, queued, started, ended, digest,
-             container, n.n, outcome, cause, message, exit_code, artifact, usual
-           FROM n, (SELECT * FROM builds LIMIT 1);
+             1 + n.n / 10, recipe, state, stage, attempt, not_before, reason, repeats, cancelling, queued, started,
+             ended, digest, container, n.n, outcome, cause, message, exit_code, artifact, usual
+           FROM n, (SELECT * FROM builds WHERE repository = 'acme/tool');
          DROP TABLE n;"
     );
     let filled = database.write(move |tx| Ok(tx.execute_batch(&sql)?)).await;
