@@ -3,9 +3,14 @@
 //! Two ways out: *drain* finishes what runs and claims nothing more; *leave* lets running containers
 //! go on for the next start to take up. Leaving implies draining.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::warn;
+
+/// How long a service that leaves waits for its tasks. Its supervisor's patience, often ten seconds,
+/// must not end first.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Told to every task; clones are the same signal.
 #[derive(Clone, Default)]
@@ -65,9 +70,15 @@ impl Shutdown {
         self.tasks.spawn(task);
     }
 
-    /// Ends when every task given to [`Self::spawn`] has ended.
+    /// Ends when every task given to [`Self::spawn`] has ended, or when it is time to go without those
+    /// that cannot end: a full disk keeps what must be written for as long as it likes.
     pub async fn finished(&self) {
         self.tasks.close();
-        self.tasks.wait().await;
+        tokio::select! {
+            () = self.tasks.wait() => {}
+            () = async { self.leaving().await; tokio::time::sleep(PATIENCE).await } => {
+                warn!("Leaving although not all is written down; the next start finds out again what came of it");
+            }
+        }
     }
 }

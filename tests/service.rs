@@ -5,6 +5,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use autobuilder::{sqlite::Database, store::MIGRATIONS};
 use common::{
     World,
     client::{PATIENCE, SECRET, payload, sign},
@@ -234,6 +235,36 @@ async fn sigterm_leaves_at_once_and_lets_the_container_go_on() {
     let instance = format!("label=autobuilder.instance={}", world.instance());
     assert_eq!(docker(&["ps", "--quiet", "--filter", &instance]).len(), 1);
     go(&world);
+    world.start().await;
+    let build = world.client.ended(&id).await;
+    assert_eq!((&build["outcome"], &build["attempt"]), (&json!("success"), &json!(1)));
+    assert_eq!(world.client.text(&format!("/report/{id}")).await, lines());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn sigterm_leaves_although_an_end_cannot_be_written_and_the_next_start_writes_it() {
+    let mut world = World::new().await;
+    let (repository, moved) = world.tracked("acme/tool", WAITS).await;
+    let id = world.deliver(&repository, &moved).await.remove(0);
+    world.client.until(&id, |build| build["status"] == "building").await;
+    let database = Database::open(&world.path().join("data/autobuilder.sqlite"), MIGRATIONS).unwrap();
+    let (unlock, locked) = std::sync::mpsc::channel::<()>();
+    let holding = tokio::spawn(async move {
+        let held = database.write(move |_| {
+            let _ = locked.recv();
+            Ok(())
+        });
+        held.await.unwrap();
+    });
+    go(&world);
+    world.until_log("Could not write the end of a build").await;
+    world.signal("TERM");
+    let left = tokio::time::timeout(PATIENCE, world.left()).await;
+    assert_eq!(left.unwrap(), Some(0), "{}", world.log());
+    assert!(world.log().contains("Leaving although not all is written down"), "{}", world.log());
+    drop(unlock);
+    holding.await.unwrap();
     world.start().await;
     let build = world.client.ended(&id).await;
     assert_eq!((&build["outcome"], &build["attempt"]), (&json!("success"), &json!(1)));
