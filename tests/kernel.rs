@@ -175,6 +175,20 @@ async fn kernels_come_to_the_directory_and_to_the_hub_with_their_links() {
     assert_eq!(read("zero-os-feature-x.efi"), "the state of feature/x\n");
     let target = std::fs::read_link(kernels.join("zero-os-feature-x.efi")).unwrap();
     assert_eq!(target.to_str(), Some(&*format!("{quick_name}.efi")));
+    // The way to it from the build's page, and what stands in the listing of artifacts.
+    for name in ["zero-os-feature-x.efi", quick["artifact"].as_str().unwrap()] {
+        let served = world.service.client.get(&format!("/artifacts/{name}")).await;
+        assert_eq!(served.headers()["content-type"], "application/efi", "{name}");
+        assert_eq!(served.text().await.unwrap(), "the state of feature/x\n");
+    }
+    std::fs::write(kernels.join("foreign.efi"), "not ours").unwrap();
+    let listing = world.service.client.text("/artifacts/").await;
+    for name in [&full_name, &quick_name] {
+        assert!(listing.contains(&format!("{name}.efi")) && listing.contains(&format!("{name}.flist")), "{listing}");
+    }
+    assert!(!listing.contains("foreign.efi"), "{listing}");
+    assert_eq!(world.service.client.get("/artifacts/foreign.efi").await.status(), 404);
+    std::fs::remove_file(kernels.join("foreign.efi")).unwrap();
     // What a boot service offers: every regular file, and those two it should be.
     let mut offered: Vec<_> = std::fs::read_dir(&kernels)
         .unwrap()

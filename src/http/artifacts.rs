@@ -1,4 +1,4 @@
-//! The embedded hub: files and links for downloaders, and a listing for people.
+//! The embedded hub and the kernels: files and links for downloaders, and a listing for people.
 
 use warp::{
     Filter, Rejection,
@@ -13,6 +13,7 @@ use super::{
     reply::{self, Problem},
     with,
 };
+use crate::publish::{Entry, PublishError};
 
 pub(super) fn routes(
     parts: &Shared,
@@ -31,11 +32,11 @@ async fn file(name: String, parts: Shared, headers: HeaderMap) -> Answer {
         .decode_utf8()
         .map(|name| name.into_owned())
         .map_err(|_| Problem::not_found("there is no such artifact"))?;
-    let served = parts
-        .hub
-        .directory()
-        .open_artifact(&name)
-        .map_err(|error| Problem::unavailable("the artifact could not be read", &error))?;
+    let served = match parts.hub.directory().open_artifact(&name) {
+        Ok(None) => parts.kernels.open_artifact(&name),
+        found => found,
+    };
+    let served = served.map_err(|error| Problem::unavailable("the artifact could not be read", &error))?;
     let Some(served) = served else {
         return elsewhere(&parts, &name).ok_or_else(|| Problem::not_found(format!("there is no artifact `{name}`")));
     };
@@ -72,11 +73,15 @@ fn encoded(name: &str) -> String {
 }
 
 async fn list(parts: Shared) -> Answer {
-    let hub = parts.hub.directory().clone();
-    let entries = tokio::task::spawn_blocking(move || hub.list())
+    let (hub, kernels) = (parts.hub.directory().clone(), parts.kernels.clone());
+    let listed = tokio::task::spawn_blocking(move || Ok::<_, PublishError>((hub.list()?, kernels.list()?)))
         .await
-        .map_err(|error| Problem::unavailable("the artifacts could not be listed", &error))?
         .map_err(|error| Problem::unavailable("the artifacts could not be listed", &error))?;
+    let (mut entries, kernels) =
+        listed.map_err(|error| Problem::unavailable("the artifacts could not be listed", &error))?;
+    entries.extend(kernels);
+    // The newest first.
+    entries.sort_by(|a, b| b.modified.cmp(&a.modified).then_with(|| a.name.cmp(&b.name)));
     let rows = match entries.as_slice() {
         [] => "<tr><td colspan=\"4\">Nothing has been published yet.</td></tr>\n".to_owned(),
         entries => entries.iter().map(row).collect(),
@@ -84,7 +89,7 @@ async fn list(parts: Shared) -> Answer {
     Ok(reply::with_type(assets::LISTING.replace("{rows}", &rows).into(), "text/html; charset=utf-8"))
 }
 
-fn row(entry: &crate::publish::Entry) -> String {
+fn row(entry: &Entry) -> String {
     let points = entry
         .target
         .as_ref()

@@ -44,7 +44,7 @@ use crate::{
     live::{Board, Origins, Relay},
     logs::Logs,
     metrics::Metrics,
-    publish::Hub,
+    publish::{Hub, Kernels},
     report::HookTroubles,
     sqlite::Database,
 };
@@ -68,6 +68,7 @@ pub struct Parts {
     pub relay_url: Option<String>,
     pub events: Events,
     pub hub: Hub,
+    pub kernels: Kernels,
     pub metrics: Metrics,
     /// Why webhooks are missing at the forge.
     pub hook_troubles: HookTroubles,

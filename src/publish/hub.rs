@@ -65,13 +65,12 @@ impl DirectoryHub {
         Ok(None)
     }
 
-    /// All files and links, newest first.
+    /// All files and links.
     pub fn list(&self) -> Result<Vec<Entry>, PublishError> {
         let mut entries = Vec::new();
         for shelf in self.shelves() {
             listing::append(shelf, &mut entries)?;
         }
-        entries.sort_by(|a, b| b.modified.cmp(&a.modified).then_with(|| a.name.cmp(&b.name)));
         Ok(entries)
     }
 

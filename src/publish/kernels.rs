@@ -9,10 +9,10 @@ use std::{
 };
 
 use super::{
-    Collected, LinkOrder, PublishError, Published, boot_archive, hub,
+    Collected, Entry, LinkOrder, PublishError, Published, Served, boot_archive, hub, listing, served,
     shelf::{Occupant, Shelf},
 };
-use crate::model::ArtifactName;
+use crate::model::{Artifact, ArtifactName};
 
 /// A boot service's directory. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -34,6 +34,39 @@ impl Kernels {
             return Ok(Arc::clone(shelf));
         }
         Ok(Arc::clone(shelf.insert(Arc::new(Shelf::open(&self.path)?))))
+    }
+
+    /// Opened for those who look: what is not there is not made.
+    fn found(&self) -> Result<Option<Arc<Shelf>>, PublishError> {
+        if self.path.exists() { self.shelf().map(Some) } else { Ok(None) }
+    }
+
+    /// Opens one of our kernels by its versioned name or by its link. Others may put kernels into the
+    /// directory too; those are not ours to hand out.
+    pub fn open_artifact(&self, name: &str) -> Result<Option<Served>, PublishError> {
+        if !name.ends_with(".efi") {
+            return Ok(None);
+        }
+        let Some(shelf) = self.found()? else { return Ok(None) };
+        Ok(served::open(&shelf, name)?.filter(|served| served.sha256.is_some()))
+    }
+
+    /// Our kernels and their links.
+    pub fn list(&self) -> Result<Vec<Entry>, PublishError> {
+        let mut entries = Vec::new();
+        if let Some(shelf) = self.found()? {
+            listing::append(&shelf, &mut entries)?;
+        }
+        entries.retain(|entry| entry.origin.is_some());
+        Ok(entries)
+    }
+
+    /// A kernel as it was published.
+    pub fn published(&self, name: &ArtifactName) -> Result<Option<Artifact>, PublishError> {
+        let served = self.open_artifact(&name.versioned)?;
+        let artifact =
+            |served: Served| Some(Artifact { name: name.clone(), size: served.size, sha256: served.sha256? });
+        Ok(served.and_then(artifact))
     }
 
     /// Publishes a kernel, then moves its link unless a newer push has it already. Blocks as long as the

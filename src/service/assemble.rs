@@ -19,6 +19,7 @@ use crate::{
     live::{self, Board, Relay},
     logs::Logs,
     metrics::Metrics,
+    publish::Kernels,
     report::{Courier, HookTroubles, Outbox},
     runner::Engine,
     shutdown::Shutdown,
@@ -112,7 +113,15 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
     });
     let patrol = Patrol::new(Arc::clone(&intake), Rounds { interval: config.poll.interval.0, all: config.poll.all });
     let public_url = public_url(config);
-    let tools = worker::Tools { engine, mirrors, hub: hub.clone(), logs: logs.clone(), events: events.clone() };
+    let kernels = Kernels::new(config.kernel.directory.clone());
+    let tools = worker::Tools {
+        engine,
+        mirrors,
+        hub: hub.clone(),
+        kernels: kernels.clone(),
+        logs: logs.clone(),
+        events: events.clone(),
+    };
     let shop = worker::Shop::new(config, &instance, tools, Arc::clone(&lifecycle), metrics.clone(), health, shutdown);
     let routes = http::Parts {
         intake,
@@ -128,6 +137,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         link,
         events: events.clone(),
         hub,
+        kernels,
         metrics,
         hook_troubles,
         health: healthy,

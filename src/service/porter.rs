@@ -18,9 +18,9 @@ use crate::{
     http::Health,
     lifecycle::{Claim, Lifecycle},
     logs::Logs,
-    model::{BuildId, Ending, HumanDuration, Outcome},
+    model::{Artifact, Build, BuildId, Ending, HumanDuration, Outcome},
     publish::{
-        PublishError, ZeroHub,
+        Kernels, PublishError, ZeroHub,
         zero_hub::{Again, Turn},
     },
     runner::RunError,
@@ -34,6 +34,7 @@ const TRIES: u32 = 5;
 #[derive(Clone)]
 pub(super) struct Porter {
     pub(super) hub: ZeroHub,
+    pub(super) kernels: Kernels,
     pub(super) lifecycle: Arc<Lifecycle>,
     pub(super) journal: Arc<LiveJournal>,
     pub(super) logs: Logs,
@@ -143,12 +144,21 @@ impl Porter {
             None => Tried::Ended(Ending::cancelled()),
             Some(Ok(published)) => {
                 self.health.send_if_modified(|health| health.hub.take().is_some());
-                Tried::Ended(Ending::published(published.artifact))
+                Tried::Ended(Ending::published(self.made(&claim.build, published.artifact)))
             }
             Some(Err(error)) => self.failed(&turn, &error, accidents, &diary),
         };
         diary.close().await;
         tried
+    }
+
+    /// What the build made. Of a kernel the hub has an archive; the kernel itself is in its directory.
+    fn made(&self, build: &Build, delivered: Artifact) -> Artifact {
+        if build.recipe.product.kernel().is_none() {
+            return delivered;
+        }
+        let kernel = build.artifact_name().ok().and_then(|name| self.kernels.published(&name).ok().flatten());
+        kernel.unwrap_or(delivered)
     }
 
     fn failed(&self, turn: &Turn<'_>, error: &PublishError, accidents: &mut u32, diary: &Diary) -> Tried {

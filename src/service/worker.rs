@@ -49,6 +49,7 @@ pub(super) struct Tools {
     pub(super) engine: Engine,
     pub(super) mirrors: Mirrors,
     pub(super) hub: Hub,
+    pub(super) kernels: Kernels,
     pub(super) logs: Logs,
     pub(super) events: Events,
 }
@@ -84,7 +85,7 @@ impl Shop {
         health: watch::Sender<Health>,
         shutdown: &Shutdown,
     ) -> Self {
-        let Tools { engine, mirrors, hub, logs, events } = tools;
+        let Tools { engine, mirrors, hub, kernels, logs, events } = tools;
         let journal = Arc::new(LiveJournal::new(Arc::clone(&lifecycle), events, logs.clone(), metrics));
         let uses = Uses::default();
         let settings = runner::Config {
@@ -98,14 +99,14 @@ impl Shop {
         let source = GitSource::new(mirrors.clone(), uses.clone());
         let porter = hub.zero().map(|hub| Porter {
             hub: hub.clone(),
+            kernels: kernels.clone(),
             lifecycle: Arc::clone(&lifecycle),
             journal: Arc::clone(&journal),
             logs: logs.clone(),
             health: health.clone(),
             shutdown: shutdown.clone(),
         });
-        let publisher =
-            HubPublisher::new(hub, Kernels::new(config.kernel.directory.clone()), policy::bootstrap(config));
+        let publisher = HubPublisher::new(hub, kernels, policy::bootstrap(config));
         let runner = Runner::new(settings, engine, logs.clone(), source, publisher, Arc::clone(&journal));
         Self {
             runner: Arc::new(runner),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::common::{
     World,
     client::PATIENCE,
-    docker::docker,
+    docker::{IMAGE, docker},
     hub::{Act, Call, FakeHub, TOKEN, USER},
     repository::{Moved, Repository},
     world::recipe,
@@ -53,6 +53,27 @@ async fn log(world: &World, id: &str) -> String {
 async fn end(world: World) {
     assert_eq!(outgoing(&world), [""; 0]);
     world.end().await;
+}
+
+#[tokio::test]
+async fn a_kernel_is_published_here_and_its_archive_at_the_hub() {
+    // Names of base images are shared with all tests.
+    let org = format!("z{}", &uuid::Uuid::now_v7().simple().to_string()[20..]);
+    let pipeline = format!(
+        "\n[[kernel.pipeline]]\nrepository = '{org}/initramfs'\nkind = 'initramfs'\nbaseimage = '{IMAGE}'\n\
+         script = 'build.sh'\nboot = {{enabled = false}}\n"
+    );
+    let (world, hub) = world_with(&pipeline).await;
+    let repository = world.repository(&format!("{org}/initramfs"));
+    let moved = repository.push("main", &[("build.sh", "#!/bin/sh\necho $COMMIT >/target/vmlinuz.efi\n")]);
+    let build = world.built(&repository, &moved).await;
+    assert_eq!(build["outcome"], "success", "{build:#}\n{}", world.log());
+    let name = format!("zero-os-main-generic-{}", &moved.after[..10]);
+    assert_eq!(build["artifact"], format!("{name}.efi"));
+    let kernel = world.client.get(&format!("/artifacts/{name}.efi")).await.text().await.unwrap();
+    assert_eq!((kernel.trim(), kernel.len()), (&*moved.after, build["artifact_size"].as_u64().unwrap() as usize));
+    hub.look(|hub| assert_eq!(hub.links["zero-os-main-generic.flist"], format!("{name}.flist")));
+    end(world).await;
 }
 
 #[tokio::test]
