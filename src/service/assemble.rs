@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::{StartError, hooks, hub, pictures, policy, relay, worker};
+use super::{StartError, hooks, hub, pictures, policy, relay, retention::OldLogs, worker};
 use crate::{
     bus::{Bus, Events, Subscription},
     catalog::{CatalogSync, Keeper, Location},
@@ -19,6 +19,7 @@ use crate::{
     live::{self, Board, Relay},
     logs::Logs,
     metrics::Metrics,
+    model::HumanDuration,
     report::{Courier, HookTroubles, Outbox},
     runner::Engine,
     shutdown::Shutdown,
@@ -33,6 +34,7 @@ pub(super) struct Parts {
     pub(super) catalog: Arc<Keeper>,
     pub(super) sync: Arc<CatalogSync>,
     pub(super) hook: Arc<ArcSwap<hook::Config>>,
+    pub(super) keep_logs: watch::Sender<HumanDuration>,
     pub(super) background: Background,
 }
 
@@ -49,6 +51,7 @@ pub(super) struct Background {
     courier: Option<Courier>,
     hooks: Option<hooks::Hooks>,
     patrol: Patrol,
+    old_logs: OldLogs,
     shop: worker::Shop,
 }
 
@@ -111,6 +114,8 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         signing: Arc::clone(&hook),
     });
     let patrol = Patrol::new(Arc::clone(&intake), Rounds { interval: config.poll.interval.0, all: config.poll.all });
+    let (keep_logs, kept_logs) = watch::channel(config.store.keep_logs);
+    let old_logs = OldLogs::new(logs.clone(), database.clone(), kept_logs.clone());
     let public_url = public_url(config);
     let tools = worker::Tools { engine, mirrors, hub: hub.clone(), logs: logs.clone(), events: events.clone() };
     let shop = worker::Shop::new(config, &instance, tools, Arc::clone(&lifecycle), metrics.clone(), health, shutdown);
@@ -119,6 +124,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         lifecycle,
         database: database.clone(),
         logs: logs.clone(),
+        keep_logs: kept_logs,
         catalog: Arc::clone(&keeper),
         sync: Arc::clone(&sync),
         board: board.clone(),
@@ -151,9 +157,10 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         courier,
         hooks,
         patrol,
+        old_logs,
         shop,
     };
-    Ok(Parts { lock, routes, catalog: keeper, sync, hook, background })
+    Ok(Parts { lock, routes, catalog: keeper, sync, hook, keep_logs, background })
 }
 
 fn make(directory: &Path) -> Result<(), StartError> {
@@ -185,8 +192,8 @@ pub fn public_url(config: &Config) -> String {
 impl Background {
     /// Starts everything that goes on behind the listener.
     pub(super) fn start(self) {
-        let Self { shutdown, database, logs, news, board, relay, intake, restored, courier, hooks, patrol, shop } =
-            self;
+        let Self { shutdown, database, logs, news, board, relay, intake, restored, .. } = self;
+        let Self { courier, hooks, patrol, old_logs, shop, .. } = self;
         let feed =
             live::follow(board, news, move || pictures::take(database.clone(), logs.clone()), shutdown.leave_token());
         shutdown.spawn(feed);
@@ -205,6 +212,7 @@ impl Background {
             shutdown.spawn(hooks.work(shutdown.clone()));
         }
         shutdown.spawn(patrol.work(shutdown.clone()));
+        shutdown.spawn(old_logs.work(shutdown.clone()));
         shop.open();
     }
 }

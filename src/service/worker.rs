@@ -284,10 +284,10 @@ impl Shop {
         if ending.cause == Cause::Engine {
             self.ask_engine().await;
         }
+        self.explain(&claim.build, &ending.message);
         if failure.is_retryable() {
             self.lifecycle.try_again(claim, ending).await;
         } else {
-            self.explain(&claim.build, &ending.message);
             self.lifecycle.finish(claim, ending).await;
         }
     }
