@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::{StartError, hooks, hub, pictures, policy, relay, retention::OldLogs, worker};
+use super::{StartError, hooks, hub, pictures, policy, relay, retention::OldLogs, tidy, worker};
 use crate::{
     bus::{Bus, Events, Subscription},
     catalog::{CatalogSync, Keeper, Location},
@@ -52,6 +52,9 @@ pub(super) struct Background {
     hooks: Option<hooks::Hooks>,
     patrol: Patrol,
     old_logs: OldLogs,
+    mirrors: Mirrors,
+    catalog: Arc<Keeper>,
+    sync: Arc<CatalogSync>,
     shop: worker::Shop,
 }
 
@@ -158,6 +161,9 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         hooks,
         patrol,
         old_logs,
+        mirrors: routes.intake.mirrors.clone(),
+        catalog: Arc::clone(&keeper),
+        sync: Arc::clone(&sync),
         shop,
     };
     Ok(Parts { lock, routes, catalog: keeper, sync, hook, keep_logs, background })
@@ -193,7 +199,7 @@ impl Background {
     /// Starts everything that goes on behind the listener.
     pub(super) fn start(self) {
         let Self { shutdown, database, logs, news, board, relay, intake, restored, .. } = self;
-        let Self { courier, hooks, patrol, old_logs, shop, .. } = self;
+        let Self { courier, hooks, patrol, old_logs, mirrors, catalog, sync, shop, .. } = self;
         let feed =
             live::follow(board, news, move || pictures::take(database.clone(), logs.clone()), shutdown.leave_token());
         shutdown.spawn(feed);
@@ -213,6 +219,7 @@ impl Background {
         }
         shutdown.spawn(patrol.work(shutdown.clone()));
         shutdown.spawn(old_logs.work(shutdown.clone()));
+        shutdown.spawn(tidy::tidy_mirrors(mirrors, catalog, sync, shutdown.clone()));
         shop.open();
     }
 }
