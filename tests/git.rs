@@ -388,6 +388,40 @@ async fn compaction_waits_for_builds_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn mirrors_that_nobody_needs_go_and_those_in_use_or_needed_stay() {
+    let world = World::new();
+    let (main, mirrors) = (branch("main"), world.path("mirrors"));
+    let commit = world.commit(&main, &[("file", b"x")]);
+    let running = world.checkout(&main, &commit, "ws").await.unwrap();
+    let mirror = running.objects().parent().unwrap().to_owned();
+    let aged = || {
+        let long_ago = std::time::SystemTime::now() - Duration::from_hours(31 * 24);
+        fs::File::open(mirror.join("HEAD")).unwrap().set_modified(long_ago).unwrap();
+    };
+    let retired = async |but: &[Repository]| {
+        let removed = world.mirrors.retire(Duration::from_hours(30 * 24), but.to_vec()).await.unwrap();
+        assert_eq!(removed, usize::from(!mirror.exists()));
+        removed
+    };
+    aged();
+    assert_eq!(retired(&[]).await, 0, "a container has it mounted");
+    drop(running);
+    assert_eq!(retired(&[tool()]).await, 0, "it is needed");
+    world.fetch(&main, &commit).await.unwrap();
+    assert_eq!(retired(&[]).await, 0, "it was just used");
+    aged();
+    fs::create_dir(mirrors.join("half-removed.discarded")).unwrap();
+    assert_eq!(retired(&[]).await, 1);
+    assert_eq!(fs::read_dir(&mirrors).unwrap().count(), 0);
+    world.checkout(&main, &commit, "again").await.unwrap();
+
+    // A service that does not know of it yet.
+    aged();
+    let later = Mirrors::new(Config::new(&mirrors)).unwrap();
+    assert_eq!(later.retire(Duration::from_hours(30 * 24), Vec::new()).await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn a_repository_that_is_not_there_is_said_to_be_so() {
     let world = World::new();
     let commit = "0123456789abcdef0123456789abcdef01234567".parse().unwrap();

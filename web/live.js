@@ -13,8 +13,9 @@ const LONGEST_WAIT = 10000;
 export async function getJson(address) {
   const response = await fetch(address, { headers: { accept: 'application/json' }, cache: 'no-store' });
   learnClock(response);
-  if (!response.ok) throw new Error(`${address} answered ${response.status}`);
-  return response.json();
+  if (response.ok) return response.json();
+  const said = await response.json().catch(() => null);
+  throw Object.assign(new Error(`${address} answered ${response.status}`), { status: response.status, said: said?.message });
 }
 
 export class Live {

@@ -17,6 +17,7 @@ export const LONGEST_LINE = 16 * 1024;
 const MOST_REQUESTS = 2;
 const RETRY = 2000;
 const NEWLINE = 10;
+const GONE = 410;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8');
@@ -30,6 +31,8 @@ export class LineSource {
   complete = false;
   /** Whether the last request failed; it is tried again. */
   failed = false;
+  /** Why there is no log any more, in the service's words. */
+  gone = '';
 
   #id;
   #changed;
@@ -201,6 +204,7 @@ export class LineSource {
       answer = await this.#ask(window);
       this.failed = false;
     } catch (error) {
+      if (error.status === GONE) return this.#leave(error.said);
       this.failed = true;
       this.#changed();
       throw error;
@@ -216,6 +220,15 @@ export class LineSource {
     this.#trim();
     this.#changed();
     return answer.lines.length;
+  }
+
+  /** The log was removed: nothing of it comes any more. */
+  #leave(why) {
+    [this.gone, this.failed, this.complete] = [why || 'the log was removed', false, true];
+    [this.total, this.#size, this.#end] = [0, 0, { byte: 0, closed: true }];
+    this.#blocks.clear();
+    this.#changed();
+    return 0;
   }
 
   /** Of a long progress bar the server gives the beginning; its newest state is at its end. */

@@ -246,12 +246,13 @@ export class LogPane {
   }
 
   #showNote() {
-    const { total, failed, size } = this.source;
+    const { total, failed, gone, size } = this.source;
     const count = total === null ? '' : `${total.toLocaleString('en')} ${total === 1 ? 'line' : 'lines'}`;
     setText(byId('log-size'), total > 0 && size > 1024 ? `${count}, ${bytes(size)}` : total > 0 ? count : '');
     const isEmpty = total === 0;
     byId('log-box').classList.toggle('empty', isEmpty);
-    setText(byId('log-note'), failed ? 'The log cannot be read right now; it will be tried again.' : isEmpty ? this.#note : '');
+    const note = gone ? `${gone[0].toUpperCase()}${gone.slice(1)}.` : this.#note;
+    setText(byId('log-note'), failed ? 'The log cannot be read right now; it will be tried again.' : isEmpty ? note : '');
     byId('log-note').hidden = !failed && !isEmpty;
   }
 }

@@ -246,6 +246,8 @@ section!(
     Store {
         /// The database, logs and mirrors.
         directory: PathBuf = PathBuf::from("data"),
+        /// How long logs of builds that have ended are kept; `0s` for ever.
+        keep_logs: HumanDuration = HumanDuration(std::time::Duration::ZERO),
     }
 );
 

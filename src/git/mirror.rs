@@ -19,7 +19,7 @@ use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, 
 use super::{
     Config, GitError,
     address::{Address, Template},
-    stale,
+    retire, stale,
     web::Upstream,
 };
 use crate::model::Repository;
@@ -87,27 +87,6 @@ impl Mirrors {
         Ok(mirror.directory.join("objects"))
     }
 
-    /// Removes a repository's mirror, so that the next fetch makes it anew. False if somebody uses it now. A mirror
-    /// holds nothing that the forge does not have; one damaged by a loss of power must not fail builds for ever.
-    pub async fn discard(&self, repository: &Repository) -> Result<bool, GitError> {
-        let mirror = self.mirror(repository);
-        let _fetching = mirror.fetch_alone().await;
-        let Some(alone) = mirror.try_alone() else { return Ok(false) };
-        let removal = move || {
-            let (_alone, directory) = (alone, &mirror.directory);
-            // Away from its name first: half a mirror must not be taken for a whole one.
-            let aside = directory.with_extension("discarded");
-            let failed = |source| GitError::disk("remove", directory)(source);
-            match fs::remove_dir_all(&aside) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-                _ => {}
-            }
-            fs::rename(directory, &aside).map_err(failed)?;
-            fs::remove_dir_all(&aside).map_err(failed)
-        };
-        tokio::task::spawn_blocking(removal).await.map_err(|_| GitError::Abandoned)?.map(|()| true)
-    }
-
     /// Marks a repository's mirror as used, for a container that was taken up again after a restart.
     pub async fn in_use(&self, repository: &Repository) -> MirrorUse {
         self.mirror(repository).share().await
@@ -121,6 +100,26 @@ impl Mirrors {
         self.0.timeout
     }
 
+    /// Where all mirrors lie.
+    pub(super) fn directory(&self) -> &Path {
+        &self.0.directory
+    }
+
+    /// Does `work` with a mirror's directory while nobody uses it or begins to; `None` if somebody does. Short work:
+    /// all who look for a mirror wait.
+    pub(super) fn unused<T>(&self, directory: &Path, work: impl FnOnce() -> T) -> Option<T> {
+        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.values().find(|mirror| mirror.directory == directory).map(Arc::clone);
+        let Some(mirror) = found else { return Some(work()) };
+        let (Ok(_fetching), Some(_alone)) = (mirror.fetching.try_lock(), mirror.try_alone()) else { return None };
+        let done = work();
+        // The map and this function have it, and nobody else: it is forgotten.
+        if Arc::strong_count(&mirror) == 2 {
+            known.remove(&mirror.address);
+        }
+        Some(done)
+    }
+
     /// Every mirror that was used since the start.
     pub(super) fn known(&self) -> Vec<Arc<Mirror>> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect()
@@ -128,6 +127,11 @@ impl Mirrors {
 
     pub(super) fn mirror(&self, repository: &Repository) -> Arc<Mirror> {
         self.mirror_of(self.0.template.address(repository), repository.as_str())
+    }
+
+    /// Where a repository's mirror lies, if it has one.
+    pub(super) fn directory_of(&self, repository: &Repository) -> PathBuf {
+        self.0.directory.join(directory_name(&self.0.template.address(repository)))
     }
 
     pub(super) fn mirror_of(&self, address: Address, what: &str) -> Arc<Mirror> {
@@ -177,6 +181,7 @@ impl Mirror {
             }
         }
         stale::sweep_once(&self.directory);
+        retire::mark_used(&self.directory);
         git2::Repository::open_bare(&self.directory).map_err(GitError::mirror("open"))
     }
 }

@@ -26,6 +26,7 @@ mod modules;
 mod names;
 mod plan;
 mod reach;
+mod retire;
 mod revision;
 mod source;
 mod stale;

@@ -81,7 +81,10 @@ async fn lines(id: String, parts: Shared, query: LinesQuery) -> Answer {
     let logs = parts.logs.clone();
     let read = spawn_blocking(move || logs.lines(build.id, window)).await.map_err(std::io::Error::other).flatten();
     let failed = |error| Problem::unavailable("the log could not be read", &error);
-    let Lines { total, size, lines } = read.map_err(failed)?.unwrap_or_default();
+    let Lines { total, size, lines } = match read.map_err(failed)? {
+        Some(lines) => lines,
+        None => report::without_log(&parts, &build).map(|()| Lines::default())?,
+    };
     let lines = lines.iter().map(LineDocument::from).collect();
     reply::json(&LinesDocument { total, complete: build.ending().is_some(), size, lines })
 }

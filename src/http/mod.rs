@@ -44,6 +44,7 @@ use crate::{
     live::{Board, Origins, Relay},
     logs::Logs,
     metrics::Metrics,
+    model::HumanDuration,
     publish::{Hub, Kernels},
     report::HookTroubles,
     sqlite::Database,
@@ -56,6 +57,8 @@ pub struct Parts {
     pub lifecycle: Arc<Lifecycle>,
     pub database: Database,
     pub logs: Logs,
+    /// How long logs are kept.
+    pub keep_logs: watch::Receiver<HumanDuration>,
     pub catalog: Arc<Keeper>,
     pub sync: Arc<CatalogSync>,
     pub board: Board,

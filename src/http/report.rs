@@ -3,13 +3,13 @@
 use serde::Deserialize;
 use warp::{
     Filter, Rejection,
-    http::{HeaderMap, HeaderValue},
+    http::{HeaderMap, HeaderValue, StatusCode},
     path::Tail,
     reply::Response,
 };
 
 use super::{
-    Answer, Shared, answer, build_id,
+    Answer, Parts, Shared, answer, build_id,
     builds::store_failed,
     get,
     range::{self, Content},
@@ -18,7 +18,7 @@ use super::{
     with,
 };
 use crate::{
-    model::{Build, BuildId, BuildState},
+    model::{Build, BuildId, BuildState, Timestamp},
     store::{builds, history},
 };
 
@@ -89,21 +89,33 @@ async fn logs(tail: Tail, parts: Shared, query: LogsQuery, headers: HeaderMap) -
     send(&parts, &build, query.tail, None, &headers)
 }
 
+/// What is said of a build without a log: every build that began has one, for as long as it is kept.
+pub(super) fn without_log(parts: &Parts, build: &Build) -> Result<(), Problem> {
+    let (Some(ended), Some(_)) = (build.ended, build.started) else { return Ok(()) };
+    let keep = *parts.keep_logs.borrow();
+    let message = if !keep.0.is_zero() && Timestamp::now().since(ended) >= keep.0 {
+        format!("the log was removed: logs are kept for {} (store.keep_logs)", keep.in_words())
+    } else {
+        "there is no log of this build any more: its file was removed".to_owned()
+    };
+    Err(Problem::new(StatusCode::GONE, message))
+}
+
 fn send(parts: &Shared, build: &Build, tail: Option<usize>, part: Option<(u64, u64)>, headers: &HeaderMap) -> Answer {
     let failed = |error: std::io::Error| Problem::unavailable("the log could not be read", &error);
-    let mut response = match tail {
-        Some(lines) => reply::text(parts.logs.tail(build.id, lines.min(LONGEST_TAIL)).map_err(failed)?),
-        None => match parts.logs.open(build.id).map_err(failed)? {
-            Some((file, size)) => {
-                let content = Content { file, size, content_type: "text/plain; charset=utf-8", etag: None };
-                match part {
-                    Some((from, count)) => range::part(content, from, count)?,
-                    None => range::send(content, headers)?,
-                }
+    let mut response = match (parts.logs.open(build.id).map_err(failed)?, tail) {
+        (None, _) => {
+            without_log(parts, build)?;
+            reply::text("")
+        }
+        (Some(_), Some(lines)) => reply::text(parts.logs.tail(build.id, lines.min(LONGEST_TAIL)).map_err(failed)?),
+        (Some((file, size)), None) => {
+            let content = Content { file, size, content_type: "text/plain; charset=utf-8", etag: None };
+            match part {
+                Some((from, count)) => range::part(content, from, count)?,
+                None => range::send(content, headers)?,
             }
-            // It has written nothing yet.
-            None => reply::text(""),
-        },
+        }
     };
     let state = match build.state {
         BuildState::Finished(_) => "complete",

@@ -8,6 +8,7 @@ mod index;
 mod ledger;
 mod lines;
 mod search;
+mod shard;
 mod tail;
 mod view;
 mod writer;
@@ -25,6 +26,7 @@ use crate::model::BuildId;
 
 pub use lines::{Line, Lines, MOST_LINES, Place, Window};
 pub use search::{Direction, Hit, Pattern, PatternError, Search};
+pub use shard::Shard;
 pub use writer::LogWriter;
 
 /// Digits of an id that name a directory: 24 bits of milliseconds remain, 4.7 hours.
@@ -61,10 +63,16 @@ impl Logs {
     /// The only writer of a build's log. Waits until another one, of this or another process, is gone.
     pub fn writer(&self, id: BuildId) -> io::Result<LogWriter> {
         let path = self.path(id);
-        if let Some(shard) = path.parent() {
-            fs::create_dir_all(shard)?;
+        loop {
+            if let Some(shard) = path.parent() {
+                fs::create_dir_all(shard)?;
+            }
+            match LogWriter::open(&path) {
+                // It was removed as empty since it was made.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                opened => return opened,
+            }
         }
-        LogWriter::open(&path)
     }
 
     /// A build's log and its length now; `None` if it has none.
@@ -122,10 +130,11 @@ impl Logs {
         }
     }
 
-    /// Removes a build's log with its index; fine if it has none.
+    /// Removes a build's log with its index; fine if it has none. Who reads it reads on to its end.
     pub fn remove(&self, id: BuildId) -> io::Result<()> {
         let log = self.path(id);
-        for path in [index::path_of(&log), log] {
+        // The log first: a reader who misses the index of a log makes it anew.
+        for path in [log.clone(), index::path_of(&log)] {
             match fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}

@@ -47,6 +47,22 @@ fn write(value: u64, units: &[(&str, u64)], f: &mut fmt::Formatter<'_>) -> fmt::
     }
 }
 
+impl HumanDuration {
+    /// For a sentence: `30 days`, `1 hour`.
+    pub fn in_words(self) -> String {
+        let short = self.to_string();
+        let (count, unit) = split(&short).unwrap_or_default();
+        let name = match unit {
+            "d" => "day",
+            "h" => "hour",
+            "m" => "minute",
+            "s" => "second",
+            _ => "millisecond",
+        };
+        format!("{count} {name}{}", if count == 1 { "" } else { "s" })
+    }
+}
+
 impl FromStr for HumanDuration {
     type Err = NotADuration;
 
@@ -111,6 +127,13 @@ mod tests {
         }
         for text in ["", "45", "m", "-5m", "1.5h", "99999999999999999999s", "18446744073709551615d"] {
             assert!(text.parse::<HumanDuration>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_duration_stands_in_a_sentence() {
+        for (text, words) in [("30d", "30 days"), ("24h", "1 day"), ("36h", "36 hours"), ("1m", "1 minute")] {
+            assert_eq!(text.parse::<HumanDuration>().unwrap().in_words(), words);
         }
     }
 

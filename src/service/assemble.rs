@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::{StartError, hooks, hub, pictures, policy, relay, worker};
+use super::{StartError, hooks, hub, pictures, policy, relay, retention::OldLogs, tidy, worker};
 use crate::{
     bus::{Bus, Events, Subscription},
     catalog::{CatalogSync, Keeper, Location},
@@ -19,6 +19,7 @@ use crate::{
     live::{self, Board, Relay},
     logs::Logs,
     metrics::Metrics,
+    model::HumanDuration,
     publish::Kernels,
     report::{Courier, HookTroubles, Outbox},
     runner::Engine,
@@ -34,6 +35,7 @@ pub(super) struct Parts {
     pub(super) catalog: Arc<Keeper>,
     pub(super) sync: Arc<CatalogSync>,
     pub(super) hook: Arc<ArcSwap<hook::Config>>,
+    pub(super) keep_logs: watch::Sender<HumanDuration>,
     pub(super) background: Background,
 }
 
@@ -50,6 +52,10 @@ pub(super) struct Background {
     courier: Option<Courier>,
     hooks: Option<hooks::Hooks>,
     patrol: Patrol,
+    old_logs: OldLogs,
+    mirrors: Mirrors,
+    catalog: Arc<Keeper>,
+    sync: Arc<CatalogSync>,
     shop: worker::Shop,
 }
 
@@ -112,6 +118,8 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         signing: Arc::clone(&hook),
     });
     let patrol = Patrol::new(Arc::clone(&intake), Rounds { interval: config.poll.interval.0, all: config.poll.all });
+    let (keep_logs, kept_logs) = watch::channel(config.store.keep_logs);
+    let old_logs = OldLogs::new(logs.clone(), database.clone(), kept_logs.clone());
     let public_url = public_url(config);
     let kernels = Kernels::new(config.kernel.directory.clone());
     let tools = worker::Tools {
@@ -128,6 +136,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         lifecycle,
         database: database.clone(),
         logs: logs.clone(),
+        keep_logs: kept_logs,
         catalog: Arc::clone(&keeper),
         sync: Arc::clone(&sync),
         board: board.clone(),
@@ -161,9 +170,13 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         courier,
         hooks,
         patrol,
+        old_logs,
+        mirrors: routes.intake.mirrors.clone(),
+        catalog: Arc::clone(&keeper),
+        sync: Arc::clone(&sync),
         shop,
     };
-    Ok(Parts { lock, routes, catalog: keeper, sync, hook, background })
+    Ok(Parts { lock, routes, catalog: keeper, sync, hook, keep_logs, background })
 }
 
 fn make(directory: &Path) -> Result<(), StartError> {
@@ -195,8 +208,8 @@ pub fn public_url(config: &Config) -> String {
 impl Background {
     /// Starts everything that goes on behind the listener.
     pub(super) fn start(self) {
-        let Self { shutdown, database, logs, news, board, relay, intake, restored, courier, hooks, patrol, shop } =
-            self;
+        let Self { shutdown, database, logs, news, board, relay, intake, restored, .. } = self;
+        let Self { courier, hooks, patrol, old_logs, mirrors, catalog, sync, shop, .. } = self;
         let feed =
             live::follow(board, news, move || pictures::take(database.clone(), logs.clone()), shutdown.leave_token());
         shutdown.spawn(feed);
@@ -215,6 +228,8 @@ impl Background {
             shutdown.spawn(hooks.work(shutdown.clone()));
         }
         shutdown.spawn(patrol.work(shutdown.clone()));
+        shutdown.spawn(old_logs.work(shutdown.clone()));
+        shutdown.spawn(tidy::tidy_mirrors(mirrors, catalog, sync, shutdown.clone()));
         shop.open();
     }
 }

@@ -13,6 +13,7 @@ mod pictures;
 mod policy;
 mod porter;
 mod relay;
+mod retention;
 mod tidy;
 mod watched;
 mod worker;
@@ -21,7 +22,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tracing::{error, info, warn};
 
 pub use self::{
@@ -37,7 +38,7 @@ use crate::{
     config::{Config, ConfigError},
     hook, http,
     intake::Intake,
-    model::Build,
+    model::{Build, HumanDuration},
     shutdown::Shutdown,
     sqlite::{self, Database},
     store,
@@ -58,6 +59,7 @@ struct Inner {
     events: Events,
     database: Database,
     hook: Arc<ArcSwap<hook::Config>>,
+    keep_logs: watch::Sender<HumanDuration>,
     config: ArcSwap<Config>,
     /// Held as long as anything uses the data directory.
     _lock: store::Lock,
@@ -117,7 +119,7 @@ impl Service {
         let listener =
             TcpListener::bind(listen).await.map_err(|source| StartError::Listen { address: listen, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address: listen, source })?;
-        let assemble::Parts { lock, routes, catalog, sync, hook, background } = parts;
+        let assemble::Parts { lock, routes, catalog, sync, hook, keep_logs, background } = parts;
         let (events, database, intake) = (routes.events.clone(), routes.database.clone(), Arc::clone(&routes.intake));
         let (leaving, served) = (shutdown.clone(), http::routes(routes));
         shutdown.spawn(async move { http::serve(listener, served, leaving).await });
@@ -133,6 +135,7 @@ impl Service {
                 events,
                 database,
                 hook,
+                keep_logs,
                 config: ArcSwap::from_pointee(config),
                 _lock: lock,
             }),
@@ -179,6 +182,7 @@ impl Service {
             (Ok(_), Ok(policy)) => {
                 self.inner.hook.store(Arc::new(policy::hook(&config)));
                 self.inner.catalog.set_policy(policy);
+                self.inner.keep_logs.send_replace(config.store.keep_logs);
                 for section in policy::needs_restart(&self.inner.config.load(), &config) {
                     warn!("[{section}] has changed, and takes effect at the next start");
                 }

@@ -97,6 +97,9 @@ pub(super) fn needs_restart(before: &Config, after: &Config) -> Vec<String> {
             // Part of each recipe, and so of the policy.
             kernel.retain(|key, _| !["pipeline", "prefix", "fallback"].contains(&key));
         }
+        if let Some(toml::Value::Table(store)) = table.get_mut("store") {
+            store.remove("keep_logs");
+        }
         table
     };
     let (before, after) = (table(before), table(after));

@@ -41,9 +41,6 @@ const PULSE: Duration = Duration::from_secs(10);
 /// How soon an engine that is away is asked again.
 const AWAY: Duration = Duration::from_secs(1);
 
-/// How many packs a mirror may have before it is packed anew.
-const MOST_PACKS: usize = 50;
-
 /// What builds are made with.
 pub(super) struct Tools {
     pub(super) engine: Engine,
@@ -285,10 +282,10 @@ impl Shop {
         if ending.cause == Cause::Engine {
             self.ask_engine().await;
         }
+        self.explain(&claim.build, &ending.message);
         if failure.is_retryable() {
             self.lifecycle.try_again(claim, ending).await;
         } else {
-            self.explain(&claim.build, &ending.message);
             self.lifecycle.finish(claim, ending).await;
         }
     }
@@ -305,7 +302,7 @@ impl Shop {
 
     /// Between builds, when it is cheap, so that a year of pushes does not leave a thousand packs.
     async fn compact(&self, build: &Build) {
-        if let Err(failure) = self.mirrors.compact(build.repository(), MOST_PACKS).await {
+        if let Err(failure) = self.mirrors.compact(build.repository(), tidy::MOST_PACKS).await {
             warn!("The mirror of `{}` could not be packed: {failure}", build.repository());
         }
     }

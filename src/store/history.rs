@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, ToSql};
 
 use super::builds::{self, COLUMNS, TABLES};
 use crate::{
-    model::{Build, BuildId, Outcome},
+    model::{Build, BuildId, Outcome, Timestamp},
     sqlite::{Error, Tx},
 };
 
@@ -100,6 +100,18 @@ pub fn board(tx: &Tx) -> Result<(usize, usize), Error> {
         )?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok((queued as usize, running as usize))
+}
+
+/// Which of these builds had ended by then.
+pub fn ended_by(tx: &Tx, builds: &[BuildId], time: Timestamp) -> Result<Vec<BuildId>, Error> {
+    let mut select = tx.prepare_cached("SELECT 1 FROM builds WHERE id = ?1 AND state = 'finished' AND ended <= ?2")?;
+    let mut ended = Vec::new();
+    for id in builds {
+        if select.exists((id.to_string(), time.as_millis()))? {
+            ended.push(*id);
+        }
+    }
+    Ok(ended)
 }
 
 /// The last builds that ended, newest first, without a filter.

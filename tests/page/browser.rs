@@ -177,9 +177,10 @@ impl Page {
 
     /// Everything the browser complained about since it was asked last.
     pub(crate) async fn complaints(&self) -> Vec<String> {
-        // It notes every 416, which to a page means that there is nothing more yet; and it drops what it loads
-        // whenever a container comes or goes on this machine, after which the page asks again.
-        let fine = ["status of 416", "ERR_NETWORK_CHANGED"];
+        // It notes every 416, which to a page means that there is nothing more yet, and every 410, which means that
+        // a log was removed; and it drops what it loads whenever a container comes or goes on this machine, after
+        // which the page asks again.
+        let fine = ["status of 416", "status of 410", "ERR_NETWORK_CHANGED"];
         self.said().await.into_iter().filter(|message| !fine.iter().any(|fine| message.contains(fine))).collect()
     }
 

@@ -166,3 +166,20 @@ async fn a_log_that_is_not_there_yet_says_so_and_offers_nothing_that_cannot_work
     page.end().await;
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_log_that_was_removed_is_said_calmly_and_all_else_is_there() {
+    let (world, id) = built("#!/bin/sh\necho once\nexit 7\n").await;
+    let page = Page::open(&build_page(&world, &id)).await;
+    page.sees(LAST_LINE, "once").await;
+    std::fs::remove_dir_all(world.path().join("data/logs")).unwrap();
+    page.goto(&build_page(&world, &id)).await;
+    page.sees("#log-note", "There is no log of this build any more: its file was removed.").await;
+    page.sees("#verdict", "exit code 7").await;
+    page.sees("#timeline", "building").await;
+    for tool in ["search", "first-error", "follow", "copy", "download"] {
+        assert_eq!(page.value(&format!("document.querySelector('#{tool}').checkVisibility()")).await, false, "#{tool}");
+    }
+    page.end().await;
+    world.end().await;
+}

@@ -37,6 +37,9 @@ pub(super) async fn search(id: String, parts: Shared, query: SearchQuery, turns:
     let logs = parts.logs.clone();
     let opened = spawn_blocking(move || logs.search(build.id, pattern, direction)).await.map_err(io::Error::other);
     let search = opened.flatten().map_err(|error| Problem::unavailable("the log could not be read", &error))?;
+    if search.is_none() {
+        report::without_log(&parts, &build)?;
+    }
     Ok(feed::answer(async move |feed| {
         let _turn = turn;
         match search {
