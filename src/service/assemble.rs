@@ -200,8 +200,9 @@ impl Background {
     pub(super) fn start(self) {
         let Self { shutdown, database, logs, news, board, relay, intake, restored, .. } = self;
         let Self { courier, hooks, patrol, old_logs, mirrors, catalog, sync, shop, .. } = self;
+        let store = database.clone();
         let feed =
-            live::follow(board, news, move || pictures::take(database.clone(), logs.clone()), shutdown.leave_token());
+            live::follow(board, news, move || pictures::take(store.clone(), logs.clone()), shutdown.leave_token());
         shutdown.spawn(feed);
         shutdown.spawn(relay.run(shutdown.leave_token()));
         let early = shutdown.clone();
@@ -219,6 +220,7 @@ impl Background {
         }
         shutdown.spawn(patrol.work(shutdown.clone()));
         shutdown.spawn(old_logs.work(shutdown.clone()));
+        shutdown.spawn(tidy::tidy_ledger(database, shutdown.clone()));
         shutdown.spawn(tidy::tidy_mirrors(mirrors, catalog, sync, shutdown.clone()));
         shop.open();
     }
