@@ -3,7 +3,7 @@
 //! Counters are values handed to those who count; there is no global registry, so tests of several
 //! services in one process do not mix.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -36,6 +36,11 @@ struct ReportedLabel {
     result: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DirectoryLabel {
+    directory: String,
+}
+
 /// What came of telling the forge a commit's status.
 #[derive(Debug, Clone, Copy)]
 pub enum Reported {
@@ -66,6 +71,8 @@ pub struct Metrics {
     registry: Arc<Registry>,
     queued: Gauge,
     running: Gauge,
+    free: Family<DirectoryLabel, Gauge>,
+    size: Family<DirectoryLabel, Gauge>,
     builds: Family<OutcomeLabel, Counter>,
     stages: Family<StageLabel, Histogram>,
     webhooks: Family<VerdictLabel, Counter>,
@@ -88,6 +95,8 @@ impl Metrics {
         let metrics = Self {
             queued: Gauge::default(),
             running: Gauge::default(),
+            free: Family::default(),
+            size: Family::default(),
             builds: Family::default(),
             stages,
             webhooks: Family::default(),
@@ -98,6 +107,8 @@ impl Metrics {
         };
         registry.register("queued_builds", "Builds that wait", metrics.queued.clone());
         registry.register("running_builds", "Builds that run", metrics.running.clone());
+        registry.register("disk_free_bytes", "Room that is left, by directory", metrics.free.clone());
+        registry.register("disk_size_bytes", "Room in all, by directory", metrics.size.clone());
         registry.register("builds", "Builds that ended, by outcome", metrics.builds.clone());
         registry.register("stage_duration_seconds", "Time spent in a stage", metrics.stages.clone());
         registry.register("webhooks", "Webhook deliveries, by verdict", metrics.webhooks.clone());
@@ -124,6 +135,13 @@ impl Metrics {
     pub fn set_board(&self, queued: usize, running: usize) {
         self.queued.set(i64::try_from(queued).unwrap_or(i64::MAX));
         self.running.set(i64::try_from(running).unwrap_or(i64::MAX));
+    }
+
+    /// How much room a directory has.
+    pub fn set_disk(&self, directory: &Path, free: u64, size: u64) {
+        let label = DirectoryLabel { directory: directory.display().to_string() };
+        self.free.get_or_create(&label).set(i64::try_from(free).unwrap_or(i64::MAX));
+        self.size.get_or_create(&label).set(i64::try_from(size).unwrap_or(i64::MAX));
     }
 
     /// A build ended.

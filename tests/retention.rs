@@ -49,7 +49,8 @@ fn age(world: &World, id: &str) -> String {
 fn reload(world: &World, line: &str) {
     let path = world.path().join("config.toml");
     let text = fs::read_to_string(&path).unwrap();
-    let lines = text.lines().filter(|line| !line.starts_with("keep_logs"));
+    let key = line.split(' ').next().unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with(key));
     let lines = lines.map(|kept| if kept == "[store]" { format!("{kept}\n{line}\n") } else { format!("{kept}\n") });
     fs::write(&path, lines.collect::<String>()).unwrap();
     world.signal("HUP");
@@ -119,5 +120,31 @@ async fn old_logs_go_and_the_history_the_young_and_what_runs_stay() {
     }
     assert_eq!(world.client.ended(&waits).await["exit_code"], 3);
     assert!(world.client.text(&format!("/report/{waits}?tail=1")).await.starts_with("2000000"));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn builds_wait_for_room_on_the_disk_and_go_on_by_themselves() {
+    let world = World::new().await;
+    let (repository, moved) = world.tracked("acme/tool", "#!/bin/sh\nexit 3\n").await;
+    let disks = world.client.json("/readyz").await["disks"].clone();
+    assert!(disks[0]["free"].as_u64().unwrap() <= disks[0]["size"].as_u64().unwrap(), "{disks}");
+    assert!(world.client.text("/metrics").await.contains("autobuilder_disk_free_bytes{directory=\""));
+
+    reload(&world, "reserve = '1000000t'");
+    world.until_log("No build can start: the disk is nearly full").await;
+    let id = world.deliver(&repository, &moved).await.remove(0);
+    let response = world.client.get("/readyz").await;
+    assert_eq!(response.status(), 503);
+    let ready: Value = response.json().await.unwrap();
+    let sentence = ready["disk"].as_str().unwrap();
+    assert!(sentence.starts_with(&format!("the disk is nearly full: `{}` has ", world.tmp().display())), "{sentence}");
+    let queue = world.client.json("/api/queue").await;
+    assert_eq!(queue["trouble"], sentence);
+    assert_eq!(queue["builds"][0]["reason"], format!("no build can start now: {sentence}"));
+
+    reload(&world, "reserve = '0'");
+    assert_eq!(world.client.ended(&id).await["exit_code"], 3);
+    assert_eq!(world.client.get("/readyz").await.status(), 200);
     world.end().await;
 }

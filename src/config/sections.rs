@@ -248,6 +248,8 @@ section!(
         directory: PathBuf = PathBuf::from("data"),
         /// How long logs of builds that have ended are kept; `0s` for ever.
         keep_logs: HumanDuration = HumanDuration(std::time::Duration::ZERO),
+        /// Room that builds leave on the disks: while there is less, they wait.
+        reserve: ByteSize = ByteSize(256 << 20),
     }
 );
 

@@ -13,7 +13,10 @@ use super::{
     reply::{self, Problem},
     with,
 };
-use crate::publish::{Entry, PublishError};
+use crate::{
+    model::ByteSize,
+    publish::{Entry, PublishError},
+};
 
 pub(super) fn routes(
     parts: &Shared,
@@ -101,19 +104,8 @@ fn row(entry: &Entry) -> String {
         "<tr><td><a href=\"/artifacts/{}\">{}</a>{points}</td><td class=\"number\">{}</td><td><time>{}</time></td><td>{}</td></tr>\n",
         encoded(&entry.name),
         escaped(&entry.name),
-        size(entry.size),
+        ByteSize(entry.size).in_words(),
         httpdate::fmt_http_date(entry.modified.to_system_time()),
         escaped(&from),
     )
-}
-
-fn size(bytes: u64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit < units.len() - 1 {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", units[unit]) }
 }

@@ -1,5 +1,7 @@
 //! For machines that watch machines: alive, ready, counted.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 use serde_json::json;
 use warp::{
@@ -19,6 +21,10 @@ use super::{
 pub struct Health {
     /// The container engine: none if it answers.
     pub engine: Option<String>,
+    /// The disks: none if builds have room.
+    pub disk: Option<String>,
+    /// What room there is.
+    pub disks: Vec<Disk>,
     /// The directory shared with containers: none if both see the same.
     pub tmp_directory: Option<String>,
     /// The hub, if it is elsewhere: none if it takes artifacts. While it does not they wait, and the
@@ -26,6 +32,24 @@ pub struct Health {
     pub hub: Option<String>,
     /// Whether builds are taken up again and the service works as it should.
     pub started: bool,
+}
+
+/// The room for one of the service's directories.
+#[derive(Debug, Clone, Serialize)]
+pub struct Disk {
+    /// The directory.
+    pub path: PathBuf,
+    /// Bytes that may still be written.
+    pub free: u64,
+    /// Bytes in all.
+    pub size: u64,
+}
+
+impl Health {
+    /// What keeps builds from starting, if something does.
+    pub fn trouble(&self) -> Option<&str> {
+        self.engine.as_deref().or(self.disk.as_deref())
+    }
 }
 
 pub(super) fn routes(
@@ -44,11 +68,13 @@ async fn ready(parts: Shared) -> Answer {
     // Told, and no reason to be taken out of service: builds do not need it.
     let bus = parts.link.as_ref().and_then(|link| link.borrow().trouble().map(str::to_owned));
     let well =
-        store.is_none() && health.engine.is_none() && health.tmp_directory.is_none() && health.started && catalog;
+        store.is_none() && health.trouble().is_none() && health.tmp_directory.is_none() && health.started && catalog;
     let body = json!({
         "status": if well { "ready" } else { "not ready" },
         "store": store,
         "engine": health.engine,
+        "disk": health.disk,
+        "disks": health.disks,
         "tmp_directory": health.tmp_directory,
         "hub": health.hub,
         "catalog": if catalog { None } else { Some(unread(&parts)) },

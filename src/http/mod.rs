@@ -33,7 +33,7 @@ use warp::{Filter, Rejection, Reply, http::StatusCode, reply::Response};
 use self::reply::{Answer, Problem};
 pub use self::{
     deliver::{DeliverError, deliver},
-    health::Health,
+    health::{Disk, Health},
     server::serve,
 };
 use crate::{

@@ -40,12 +40,15 @@ pub struct Claim {
 }
 
 impl Lifecycle {
-    /// Waits for the next build and begins an attempt at it.
-    pub async fn claim(&self) -> Result<Claim, NotKept> {
+    /// Waits for the next build and begins an attempt at it; `None` if none may begin when there is one.
+    pub async fn claim(&self, may_begin: impl Fn() -> bool) -> Result<Option<Claim>, NotKept> {
         loop {
             let rung = self.bell.notified();
+            if !may_begin() {
+                return Ok(None);
+            }
             if let Some(claim) = self.try_claim().await? {
-                return Ok(claim);
+                return Ok(Some(claim));
             }
             let next = self.database.read(queue::next_available).await?;
             let wait = next.map_or(Duration::from_secs(60), |at| at.since(Timestamp::now()));

@@ -63,6 +63,19 @@ impl HumanDuration {
     }
 }
 
+impl ByteSize {
+    /// For a sentence, rounded: `512 B`, `1.5 GiB`.
+    pub fn in_words(self) -> String {
+        let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+        let (mut value, mut unit) = (self.0 as f64, 0);
+        while value >= 1024.0 && unit < units.len() - 1 {
+            value /= 1024.0;
+            unit += 1;
+        }
+        if unit == 0 { format!("{} B", self.0) } else { format!("{value:.1} {}", units[unit]) }
+    }
+}
+
 impl FromStr for HumanDuration {
     type Err = NotADuration;
 
@@ -144,5 +157,6 @@ mod tests {
         }
         assert_eq!("2GiB".parse::<ByteSize>().unwrap(), ByteSize(2 << 30));
         assert!("two".parse::<ByteSize>().is_err());
+        assert_eq!([512, 3 << 29].map(|bytes| ByteSize(bytes).in_words()), ["512 B", "1.5 GiB"]);
     }
 }

@@ -2,24 +2,21 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracing::{error, info};
 
-use super::{StartError, hooks, hub, pictures, policy, relay, retention::OldLogs, tidy, worker};
+use super::{StartError, hooks, hub, pictures, policy, relay, retention::OldLogs, space::Space, tidy, worker};
 use crate::{
     bus::{Bus, Events, Subscription},
     catalog::{CatalogSync, Keeper, Location},
     config::Config,
     git::{self, Mirrors},
-    hook,
     http::{self, Health},
     intake::{Intake, Patrol, Rounds},
     lifecycle::Lifecycle,
     live::{self, Board, Relay},
     logs::Logs,
     metrics::Metrics,
-    model::HumanDuration,
     publish::Kernels,
     report::{Courier, HookTroubles, Outbox},
     runner::Engine,
@@ -34,8 +31,7 @@ pub(super) struct Parts {
     pub(super) routes: http::Parts,
     pub(super) catalog: Arc<Keeper>,
     pub(super) sync: Arc<CatalogSync>,
-    pub(super) hook: Arc<ArcSwap<hook::Config>>,
-    pub(super) keep_logs: watch::Sender<HumanDuration>,
+    pub(super) live: policy::Live,
     pub(super) background: Background,
 }
 
@@ -53,6 +49,7 @@ pub(super) struct Background {
     hooks: Option<hooks::Hooks>,
     patrol: Patrol,
     old_logs: OldLogs,
+    space: Space,
     mirrors: Mirrors,
     catalog: Arc<Keeper>,
     sync: Arc<CatalogSync>,
@@ -99,9 +96,9 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
     let hub = hub::open(config)?;
     let engine = Engine::new(host(config), &instance)?;
     let (health, healthy) = watch::channel(Health::default());
-    let hook = Arc::new(ArcSwap::from_pointee(policy::hook(config)));
+    let live = policy::Live::new(config);
     let intake = Arc::new(Intake {
-        hook: Arc::clone(&hook),
+        hook: Arc::clone(&live.hook),
         catalog: Arc::clone(&keeper),
         sync: Arc::clone(&sync),
         mirrors: mirrors.clone(),
@@ -115,11 +112,12 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         installer,
         catalog: Arc::clone(&keeper),
         sync: Arc::clone(&sync),
-        signing: Arc::clone(&hook),
+        signing: Arc::clone(&live.hook),
     });
     let patrol = Patrol::new(Arc::clone(&intake), Rounds { interval: config.poll.interval.0, all: config.poll.all });
-    let (keep_logs, kept_logs) = watch::channel(config.store.keep_logs);
-    let old_logs = OldLogs::new(logs.clone(), database.clone(), kept_logs.clone());
+    let old_logs = OldLogs::new(logs.clone(), database.clone(), live.keep_logs.subscribe());
+    let full = Arc::new(Notify::new());
+    let space = Space::new(config, live.reserve.subscribe(), health.clone(), metrics.clone(), Arc::clone(&full));
     let public_url = public_url(config);
     let kernels = Kernels::new(config.kernel.directory.clone());
     let tools = worker::Tools {
@@ -129,6 +127,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         kernels: kernels.clone(),
         logs: logs.clone(),
         events: events.clone(),
+        full,
     };
     let shop = worker::Shop::new(config, &instance, tools, Arc::clone(&lifecycle), metrics.clone(), health, shutdown);
     let routes = http::Parts {
@@ -136,7 +135,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         lifecycle,
         database: database.clone(),
         logs: logs.clone(),
-        keep_logs: kept_logs,
+        keep_logs: live.keep_logs.subscribe(),
         catalog: Arc::clone(&keeper),
         sync: Arc::clone(&sync),
         board: board.clone(),
@@ -171,12 +170,13 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         hooks,
         patrol,
         old_logs,
+        space,
         mirrors: routes.intake.mirrors.clone(),
         catalog: Arc::clone(&keeper),
         sync: Arc::clone(&sync),
         shop,
     };
-    Ok(Parts { lock, routes, catalog: keeper, sync, hook, keep_logs, background })
+    Ok(Parts { lock, routes, catalog: keeper, sync, live, background })
 }
 
 fn make(directory: &Path) -> Result<(), StartError> {
@@ -209,9 +209,10 @@ impl Background {
     /// Starts everything that goes on behind the listener.
     pub(super) fn start(self) {
         let Self { shutdown, database, logs, news, board, relay, intake, restored, .. } = self;
-        let Self { courier, hooks, patrol, old_logs, mirrors, catalog, sync, shop, .. } = self;
+        let Self { courier, hooks, patrol, old_logs, space, mirrors, catalog, sync, shop, .. } = self;
+        let store = database.clone();
         let feed =
-            live::follow(board, news, move || pictures::take(database.clone(), logs.clone()), shutdown.leave_token());
+            live::follow(board, news, move || pictures::take(store.clone(), logs.clone()), shutdown.leave_token());
         shutdown.spawn(feed);
         shutdown.spawn(relay.run(shutdown.leave_token()));
         let early = shutdown.clone();
@@ -229,6 +230,8 @@ impl Background {
         }
         shutdown.spawn(patrol.work(shutdown.clone()));
         shutdown.spawn(old_logs.work(shutdown.clone()));
+        shutdown.spawn(space.work(shutdown.clone()));
+        shutdown.spawn(tidy::tidy_ledger(database, shutdown.clone()));
         shutdown.spawn(tidy::tidy_mirrors(mirrors, catalog, sync, shutdown.clone()));
         shop.open();
     }

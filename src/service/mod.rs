@@ -14,6 +14,7 @@ mod policy;
 mod porter;
 mod relay;
 mod retention;
+mod space;
 mod tidy;
 mod watched;
 mod worker;
@@ -22,9 +23,10 @@ use std::{net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use thiserror::Error;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
+use self::policy::Live;
 pub use self::{
     adapters::{GitSource, HubPublisher, Uses},
     assemble::public_url,
@@ -36,9 +38,9 @@ use crate::{
     bus::Events,
     catalog::{CatalogSync, Keeper},
     config::{Config, ConfigError},
-    hook, http,
+    http,
     intake::Intake,
-    model::{Build, HumanDuration},
+    model::Build,
     shutdown::Shutdown,
     sqlite::{self, Database},
     store,
@@ -58,8 +60,7 @@ struct Inner {
     intake: Arc<Intake>,
     events: Events,
     database: Database,
-    hook: Arc<ArcSwap<hook::Config>>,
-    keep_logs: watch::Sender<HumanDuration>,
+    live: Live,
     config: ArcSwap<Config>,
     /// Held as long as anything uses the data directory.
     _lock: store::Lock,
@@ -119,7 +120,7 @@ impl Service {
         let listener =
             TcpListener::bind(listen).await.map_err(|source| StartError::Listen { address: listen, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address: listen, source })?;
-        let assemble::Parts { lock, routes, catalog, sync, hook, keep_logs, background } = parts;
+        let assemble::Parts { lock, routes, catalog, sync, live, background } = parts;
         let (events, database, intake) = (routes.events.clone(), routes.database.clone(), Arc::clone(&routes.intake));
         let (leaving, served) = (shutdown.clone(), http::routes(routes));
         shutdown.spawn(async move { http::serve(listener, served, leaving).await });
@@ -134,8 +135,7 @@ impl Service {
                 intake,
                 events,
                 database,
-                hook,
-                keep_logs,
+                live,
                 config: ArcSwap::from_pointee(config),
                 _lock: lock,
             }),
@@ -180,9 +180,8 @@ impl Service {
     pub async fn reload(&self, config: Config) {
         match (config.check(), policy::whole_policy(&config)) {
             (Ok(_), Ok(policy)) => {
-                self.inner.hook.store(Arc::new(policy::hook(&config)));
+                self.inner.live.change(&config);
                 self.inner.catalog.set_policy(policy);
-                self.inner.keep_logs.send_replace(config.store.keep_logs);
                 for section in policy::needs_restart(&self.inner.config.load(), &config) {
                     warn!("[{section}] has changed, and takes effect at the next start");
                 }

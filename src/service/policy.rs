@@ -1,14 +1,16 @@
 //! From the configuration file to what the parts want.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
+use arc_swap::ArcSwap;
 use secrecy::ExposeSecret;
+use tokio::sync::watch;
 
 use crate::{
     catalog::{Grant, Policy},
     config::{Config, ConfigError},
     hook,
-    model::{Branch, GitRef, Limits, Recipe, Repository},
+    model::{Branch, ByteSize, GitRef, HumanDuration, Limits, Recipe, Repository},
     publish::Bootstrap,
 };
 
@@ -62,11 +64,35 @@ pub(super) fn bootstrap(config: &Config) -> Option<Bootstrap> {
 }
 
 /// How deliveries are checked.
-pub(super) fn hook(config: &Config) -> hook::Config {
+fn hook(config: &Config) -> hook::Config {
     hook::Config {
         secrets: config.webhook.secret.all().to_vec(),
         allow_unsigned: config.webhook.allow_unsigned,
         allow_sha1: config.webhook.allow_sha1,
+    }
+}
+
+/// What changes at once when the configuration is read again, besides what is built.
+pub(super) struct Live {
+    pub(super) hook: Arc<ArcSwap<hook::Config>>,
+    pub(super) keep_logs: watch::Sender<HumanDuration>,
+    pub(super) reserve: watch::Sender<ByteSize>,
+}
+
+impl Live {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            hook: Arc::new(ArcSwap::from_pointee(hook(config))),
+            keep_logs: watch::Sender::new(config.store.keep_logs),
+            reserve: watch::Sender::new(config.store.reserve),
+        }
+    }
+
+    /// Tells whoever goes by it.
+    pub(super) fn change(&self, config: &Config) {
+        self.hook.store(Arc::new(hook(config)));
+        self.keep_logs.send_replace(config.store.keep_logs);
+        self.reserve.send_replace(config.store.reserve);
     }
 }
 
@@ -98,7 +124,7 @@ pub(super) fn needs_restart(before: &Config, after: &Config) -> Vec<String> {
             kernel.retain(|key, _| !["pipeline", "prefix", "fallback"].contains(&key));
         }
         if let Some(toml::Value::Table(store)) = table.get_mut("store") {
-            store.remove("keep_logs");
+            store.retain(|key, _| !["keep_logs", "reserve"].contains(&key));
         }
         table
     };

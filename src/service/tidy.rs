@@ -1,5 +1,5 @@
 //! Keeps small what grows by itself: base images that newer ones have replaced, after each that is made and every
-//! hour; mirrors, every hour.
+//! hour; mirrors and the ledger of deliveries, every hour.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,8 +9,11 @@ use crate::{
     catalog::{CatalogSync, Keeper},
     config,
     git::Mirrors,
+    model::Timestamp,
     runner::{Engine, Keep},
     shutdown::Shutdown,
+    sqlite::Database,
+    store::deliveries,
 };
 
 const OFTEN: Duration = Duration::from_secs(3600);
@@ -20,6 +23,9 @@ pub(super) const MOST_PACKS: usize = 50;
 
 /// How long a mirror is kept that nobody uses, if its repository is not tracked.
 const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How many lines of the ledger are looked at in one write: others wait for it.
+const LINES_AT_ONCE: u32 = 500;
 
 /// What is kept, as the operator says.
 pub fn keep(kernel: &config::Kernel) -> Keep {
@@ -70,5 +76,25 @@ async fn tidy_mirrors_once(mirrors: &Mirrors, catalog: &Keeper, sync: &CatalogSy
         Ok(0) => {}
         Ok(removed) => info!("Removed {removed} mirror(s) of repositories that are not tracked, unused for a month"),
         Err(failure) => warn!("Mirrors that nobody needs stay for now: {failure}"),
+    }
+}
+
+/// Removes old lines of the ledger for as long as the service runs.
+pub(super) async fn tidy_ledger(database: Database, shutdown: Shutdown) {
+    loop {
+        loop {
+            match database.write(|tx| deliveries::forget(tx, Timestamp::now(), LINES_AT_ONCE)).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(failure) => {
+                    warn!("Old deliveries stay for now: {failure}");
+                    break;
+                }
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(OFTEN) => {}
+            () = shutdown.draining() => return,
+        }
     }
 }

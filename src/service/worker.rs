@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
@@ -49,6 +49,8 @@ pub(super) struct Tools {
     pub(super) kernels: Kernels,
     pub(super) logs: Logs,
     pub(super) events: Events,
+    /// To be rung when there was no room.
+    pub(super) full: Arc<Notify>,
 }
 
 type ServiceRunner = Runner<GitSource, HubPublisher, Arc<LiveJournal>>;
@@ -69,6 +71,8 @@ pub(super) struct Shop {
     places: Arc<Semaphore>,
     builds: TaskTracker,
     health: watch::Sender<Health>,
+    /// Rung when there was no room.
+    full: Arc<Notify>,
     shutdown: Shutdown,
 }
 
@@ -82,7 +86,7 @@ impl Shop {
         health: watch::Sender<Health>,
         shutdown: &Shutdown,
     ) -> Self {
-        let Tools { engine, mirrors, hub, kernels, logs, events } = tools;
+        let Tools { engine, mirrors, hub, kernels, logs, events, full } = tools;
         let journal = Arc::new(LiveJournal::new(Arc::clone(&lifecycle), events, logs.clone(), metrics));
         let uses = Uses::default();
         let settings = runner::Config {
@@ -119,6 +123,7 @@ impl Shop {
             places: Arc::new(Semaphore::new(config.build.parallel)),
             builds: TaskTracker::new(),
             health,
+            full,
             shutdown: shutdown.clone(),
         }
     }
@@ -153,13 +158,14 @@ impl Shop {
         self.builds.spawn(async move { probing.probe().await });
         loop {
             let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
-            // An engine that is away must not use up the attempts of every build that waits.
-            let healthy = self.health.subscribe().wait_for(|health| health.engine.is_none()).await.is_ok();
+            // An engine that is away, or a full disk, must not use up the attempts of every build that waits.
+            let healthy = self.health.subscribe().wait_for(|health| health.trouble().is_none()).await.is_ok();
             if !healthy {
                 return;
             }
-            match self.lifecycle.claim().await {
-                Ok(claim) => self.begin(claim, None, Some(place)),
+            match self.lifecycle.claim(|| self.health.borrow().trouble().is_none()).await {
+                Ok(Some(claim)) => self.begin(claim, None, Some(place)),
+                Ok(None) => {}
                 Err(failure) => {
                     error!("The queue could not be read: {failure}");
                     tokio::time::sleep(AWAY).await;
@@ -279,8 +285,10 @@ impl Shop {
 
     async fn failed(&self, claim: &Claim, failure: &runner::RunError) {
         let ending = failure.ending();
-        if ending.cause == Cause::Engine {
-            self.ask_engine().await;
+        match ending.cause {
+            Cause::Engine => self.ask_engine().await,
+            Cause::Disk => self.full.notify_one(),
+            _ => {}
         }
         self.explain(&claim.build, &ending.message);
         if failure.is_retryable() {

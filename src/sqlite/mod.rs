@@ -134,6 +134,8 @@ impl Database {
     }
 }
 
+/// No `PRAGMA optimize`: queries and indexes are made for each other, and what SQLite learnt of one database's
+/// contents could only lead it away from that. A log that grew beside a long reader is cut again.
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_secs(5))?;
@@ -141,6 +143,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Error>
     connection.execute_batch(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
+         PRAGMA journal_size_limit = 16777216;
          PRAGMA foreign_keys = ON;
          PRAGMA cache_size = -1024;
          PRAGMA temp_store = MEMORY;",

@@ -1,4 +1,9 @@
 //! The ledger of webhook deliveries: what came, and what became of it.
+//!
+//! Lines go when they are old, all alike. A delivery that comes again later than that is known by what it tells, as
+//! every push is; no forge delivers again after so long by itself.
+
+use std::time::Duration;
 
 use rusqlite::Row;
 
@@ -8,8 +13,16 @@ use crate::{
     sqlite::{Error, Tx},
 };
 
-/// How many lines that made no build are kept; those that did are kept with their push.
-const KEPT: i64 = 10_000;
+/// How long a line is kept at most.
+const LONGEST: Duration = Duration::from_secs(90 * DAY);
+
+/// How long a line is kept at least: longer than forges offer to deliver again (GitHub: 3 days).
+const SHORTEST: Duration = Duration::from_secs(7 * DAY);
+
+const DAY: u64 = 24 * 3600;
+
+/// How many lines are kept of those that are neither young nor old.
+const LINES: i64 = 100_000;
 
 /// The event of a push that was found by looking, and not delivered.
 pub const POLL: &str = "poll";
@@ -31,15 +44,22 @@ pub fn record(tx: &Tx, delivery: &Delivery, push: Option<PushRow>) -> Result<(),
         &delivery.reason,
         push.map(|push| push.0),
     ))?;
-    let row = tx.last_insert_rowid();
     if let (Some(repository), false) = (&delivery.repository, delivery.event == POLL) {
         hooks::heard(tx, repository)?;
     }
-    // Now and then, not each time: the ledger may be a little longer than it says.
-    if row % 500 == 0 {
-        tx.execute("DELETE FROM deliveries WHERE push IS NULL AND id < ?1", [row - KEPT])?;
-    }
     Ok(())
+}
+
+/// Removes lines that have had their time, looking at the `limit` oldest; how many went.
+pub fn forget(tx: &Tx, now: Timestamp, limit: u32) -> Result<usize, Error> {
+    // A line from the future was written by a clock that went wrong.
+    let (oldest, latest) = (now.before(LONGEST), now.after(LONGEST));
+    let forget = "DELETE FROM deliveries
+         WHERE id IN (SELECT id FROM deliveries ORDER BY id LIMIT ?1)
+           AND (received NOT BETWEEN ?2 AND ?3
+                OR (received < ?4 AND id <= (SELECT max(id) FROM deliveries) - ?5))";
+    let (oldest, latest, young) = (oldest.as_millis(), latest.as_millis(), now.before(SHORTEST).as_millis());
+    Ok(tx.prepare_cached(forget)?.execute((limit, oldest, latest, young, LINES))?)
 }
 
 /// The push that a delivery with this id was accepted as.
@@ -81,4 +101,44 @@ fn read(row: &Row<'_>, builds: Vec<BuildId>) -> Result<Delivery, Error> {
         reason: row.get(7)?,
         builds,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{sqlite::Database, store};
+
+    fn line(age: u64, now: Timestamp) -> Delivery {
+        Delivery {
+            id: None,
+            received: now.before(Duration::from_secs(age * DAY)),
+            event: "push".to_owned(),
+            repository: None,
+            git_ref: None,
+            after: None,
+            verdict: Verdict::Ignored,
+            reason: age.to_string(),
+            builds: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn old_lines_go_a_few_at_a_time_and_young_ones_stay_however_many_they_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::open(&directory.path().join("db"), store::MIGRATIONS).unwrap();
+        let done = database.write(|tx| {
+            let now = Timestamp::now();
+            for age in [200, 100, 91, 80, 8, 6, 0] {
+                record(tx, &line(age, now), None)?;
+            }
+            assert_eq!((forget(tx, now, 2)?, forget(tx, now, 2)?, forget(tx, now, 2)?), (2, 1, 0));
+            // So many newer ones that only the youngest of these stay.
+            tx.execute("UPDATE deliveries SET id = id + ?1 WHERE reason = '0'", [LINES])?;
+            assert_eq!(forget(tx, now, 10)?, 2);
+            let left: Vec<_> = latest(tx, 10)?.into_iter().map(|line| line.reason).collect();
+            assert_eq!(left, ["0", "6"]);
+            Ok(())
+        });
+        done.await.unwrap();
+    }
 }

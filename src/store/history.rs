@@ -29,66 +29,75 @@ pub struct Page {
 
 /// One page, newest first. `before` and `after` must name finished builds, or the page is empty.
 pub fn page(tx: &Tx, page: &Page) -> Result<Vec<Build>, Error> {
-    let mut sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE b.finish IS NOT NULL");
+    let mut conditions = String::from("finish IS NOT NULL");
     let mut values: Vec<Box<dyn ToSql>> = Vec::new();
     let mut filter = |condition: &str, value: Box<dyn ToSql>| {
         values.push(value);
-        sql.push_str(&condition.replace('?', &format!("?{}", values.len())));
+        conditions.push_str(&condition.replace('?', &format!("?{}", values.len())));
     };
     if let Some(before) = page.before {
-        filter(" AND b.finish < (SELECT finish FROM builds WHERE id = ?)", Box::new(before.to_string()));
+        filter(" AND finish < (SELECT finish FROM builds WHERE id = ?)", Box::new(before.to_string()));
     }
     if let Some(after) = page.after {
-        filter(" AND b.finish > (SELECT finish FROM builds WHERE id = ?)", Box::new(after.to_string()));
+        filter(" AND finish > (SELECT finish FROM builds WHERE id = ?)", Box::new(after.to_string()));
     }
     if let Some(repository) = &page.repository {
-        filter(" AND b.repository = ?", Box::new(repository.clone()));
+        filter(" AND repository = ?", Box::new(repository.clone()));
     }
     if let Some(branch) = &page.branch {
-        filter(" AND b.name = ?", Box::new(branch.clone()));
+        filter(" AND name = ?", Box::new(branch.clone()));
     }
     if let Some(script) = &page.script {
-        filter(" AND b.script = ?", Box::new(script.clone()));
-    }
-    if !page.outcomes.is_empty() {
-        // Words of an enum, never a reader's text.
-        let words: Vec<_> = page.outcomes.iter().map(|outcome| format!("'{}'", outcome.as_str())).collect();
-        sql.push_str(&format!(" AND b.outcome IN ({})", words.join(", ")));
+        filter(" AND script = ?", Box::new(script.clone()));
     }
     let order = if page.after.is_some() { "ASC" } else { "DESC" };
-    sql.push_str(&format!(" ORDER BY b.finish {order} LIMIT {}", page.limit));
+    let nearest = nearest(&conditions, &page.outcomes, order, page.limit);
+    let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE b.seq IN ({nearest}) ORDER BY b.finish DESC");
     let mut select = tx.prepare_cached(&sql)?;
     let mut rows = select.query(rusqlite::params_from_iter(values.iter()))?;
-    let mut builds = builds::collect(&mut rows)?;
-    if page.after.is_some() {
-        builds.reverse();
+    builds::collect(&mut rows)
+}
+
+/// Selects the keys of a page. Each outcome is asked for by itself, since an index has each in the order wanted:
+/// asked for together, all builds that ever ended so would be sorted.
+fn nearest(conditions: &str, outcomes: &[Outcome], order: &str, limit: u32) -> String {
+    let select = |with: &str| {
+        format!("SELECT seq, finish FROM builds WHERE {conditions}{with} ORDER BY finish {order} LIMIT {limit}")
+    };
+    if outcomes.is_empty() {
+        return format!("SELECT seq FROM ({})", select(""));
     }
-    Ok(builds)
+    // Words of an enum, never a reader's text.
+    let each = outcomes.iter().map(|outcome| select(&format!(" AND outcome = '{}'", outcome.as_str())));
+    let each: Vec<_> = each.map(|select| format!("SELECT * FROM ({select})")).collect();
+    format!("SELECT seq FROM ({}) ORDER BY finish {order} LIMIT {limit}", each.join(" UNION ALL "))
 }
 
-/// The newest build of a branch or tag, ended or not; of one script if `script` is given.
+/// The newest build of a repository, ended or not; of one branch or tag if `name` is given, and of one script of it.
 pub fn newest(tx: &Tx, repository: &str, name: Option<&str>, script: Option<&str>) -> Result<Option<Build>, Error> {
-    let row = tx
-        .prepare_cached(
-            "SELECT seq FROM builds WHERE repository = ?1 AND (?2 IS NULL OR name = ?2) AND (?3 IS NULL OR script = ?3)
-             ORDER BY number DESC LIMIT 1",
-        )?
-        .query_row((repository, name, script), |row| row.get(0))
-        .optional()?;
+    let row: Option<i64> = match (name, script) {
+        (None, _) => tx
+            .prepare_cached("SELECT seq FROM builds WHERE repository = ?1 ORDER BY number DESC LIMIT 1")?
+            .query_row([repository], |row| row.get(0))
+            .optional()?,
+        (Some(name), Some(script)) => tx
+            .prepare_cached("SELECT max(seq) FROM builds WHERE repository = ?1 AND name = ?2 AND script = ?3")?
+            .query_row((repository, name, script), |row| row.get(0))?,
+        // From script to script along the index, so that neither a branch with many builds nor one that was built
+        // long ago is searched for.
+        (Some(name), None) => tx
+            .prepare_cached(
+                "WITH RECURSIVE scripts(name) AS (
+                     SELECT min(script) FROM builds WHERE repository = ?1 AND name = ?2
+                     UNION ALL
+                     SELECT (SELECT min(script) FROM builds WHERE repository = ?1 AND name = ?2 AND script > scripts.name)
+                     FROM scripts WHERE scripts.name IS NOT NULL)
+                 SELECT max((SELECT max(seq) FROM builds
+                             WHERE repository = ?1 AND name = ?2 AND script = scripts.name)) FROM scripts",
+            )?
+            .query_row((repository, name), |row| row.get(0))?,
+    };
     row.map(|row| builds::get(tx, builds::BuildRow(row))).transpose()
-}
-
-/// How many builds ended how.
-pub fn totals(tx: &Tx) -> Result<Vec<(Outcome, u64)>, Error> {
-    Outcome::ALL
-        .into_iter()
-        .map(|outcome| {
-            let count: u32 = tx
-                .prepare_cached("SELECT count(*) FROM builds WHERE outcome = ?1")?
-                .query_row([outcome.as_str()], |row| row.get(0))?;
-            Ok((outcome, u64::from(count)))
-        })
-        .collect()
 }
 
 /// How many builds wait, and how many run.

@@ -1,4 +1,7 @@
 //! Accepted pushes, and where each ref stands.
+//!
+//! A `+` before a column keeps SQLite from choosing an index that begins with it: all pushes of a busy branch would
+//! be read where one hash leads to the few that matter.
 
 use std::collections::{HashMap, HashSet};
 
@@ -69,12 +72,15 @@ fn late(tx: &Tx, push: &Push) -> Result<Option<i64>, Error> {
     let (before, after) = (push.before.as_str(), push.after.as_str());
     Ok(tx
         .prepare_cached(
-            "WITH own AS (SELECT id, before, after, position, polled FROM pushes WHERE repository = ?1 AND ref = ?2)
-             SELECT coalesce(
-                (SELECT position - 1 FROM own WHERE before = ?4 ORDER BY id DESC LIMIT 1),
-                (SELECT position - ?5 FROM own WHERE before = ?3 AND polled ORDER BY id DESC LIMIT 1),
-                (SELECT position + 1 FROM own WHERE after = ?3 AND position < (SELECT max(position) FROM own)
-                    AND NOT EXISTS (SELECT 1 FROM own WHERE before = ?3) ORDER BY id DESC LIMIT 1))",
+            "SELECT coalesce(
+                (SELECT position - 1 FROM pushes WHERE repository = ?1 AND ref = ?2 AND before = ?4
+                    ORDER BY id DESC LIMIT 1),
+                (SELECT position - ?5 FROM pushes WHERE repository = ?1 AND ref = ?2 AND before = ?3 AND polled
+                    ORDER BY id DESC LIMIT 1),
+                (SELECT position + 1 FROM pushes WHERE after = ?3 AND +repository = ?1 AND +ref = ?2
+                    AND position < (SELECT max(position) FROM pushes WHERE repository = ?1 AND ref = ?2)
+                    AND NOT EXISTS (SELECT 1 FROM pushes WHERE repository = ?1 AND ref = ?2 AND before = ?3)
+                    ORDER BY id DESC LIMIT 1))",
         )?
         .query_row((push.repository.as_str(), push.git_ref.to_string(), before, after, GAP / 2), |row| row.get(0))?)
 }
@@ -83,7 +89,8 @@ fn late(tx: &Tx, push: &Push) -> Result<Option<i64>, Error> {
 pub fn found(tx: &Tx, push: &Push) -> Result<Option<PushRow>, Error> {
     Ok(tx
         .prepare_cached(
-            "SELECT id FROM pushes WHERE repository = ?1 AND ref = ?2 AND after = ?3 AND polled ORDER BY id DESC LIMIT 1",
+            "SELECT id FROM pushes WHERE after = ?3 AND +repository = ?1 AND +ref = ?2 AND polled
+             ORDER BY id DESC LIMIT 1",
         )?
         .query_row((push.repository.as_str(), push.git_ref.to_string(), push.after.as_str()), |row| {
             row.get(0).map(PushRow)
@@ -99,7 +106,7 @@ pub fn mark_found(tx: &Tx, push: PushRow) -> Result<(), Error> {
 
 /// Whether a push that left the ref there was ever accepted.
 pub fn was_accepted(tx: &Tx, repository: &Repository, git_ref: &GitRef, object: &CommitId) -> Result<bool, Error> {
-    Ok(tx.prepare_cached("SELECT 1 FROM pushes WHERE repository = ?1 AND ref = ?2 AND after = ?3")?.exists((
+    Ok(tx.prepare_cached("SELECT 1 FROM pushes WHERE after = ?3 AND +repository = ?1 AND +ref = ?2")?.exists((
         repository.as_str(),
         git_ref.to_string(),
         object.as_str(),
@@ -125,7 +132,7 @@ pub fn known(tx: &Tx, repository: &Repository) -> Result<Known, Error> {
     let mut heads = tx.prepare_cached("SELECT ref, object FROM heads WHERE repository = ?1")?;
     let mut tags = tx.prepare_cached("SELECT ref FROM polled_tags WHERE repository = ?1")?;
     let mut busy =
-        tx.prepare_cached("SELECT DISTINCT ref FROM builds WHERE repository = ?1 AND state <> 'finished'")?;
+        tx.prepare_cached("SELECT DISTINCT ref FROM builds WHERE state <> 'finished' AND +repository = ?1")?;
     Ok(Known {
         busy: busy.query_map(name, |row| row.get(0))?.collect::<Result<_, _>>()?,
         heads: heads.query_map(name, |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?,
@@ -180,7 +187,7 @@ pub fn move_head(tx: &Tx, repository: &Repository, git_ref: &GitRef, to: &Tip) -
 pub fn of_commit(tx: &Tx, push: &Push, commit: &CommitId) -> Result<Option<PushRow>, Error> {
     Ok(tx
         .prepare_cached(
-            "SELECT id FROM pushes WHERE repository = ?1 AND ref = ?2 AND commit_id = ?3 ORDER BY id DESC LIMIT 1",
+            "SELECT id FROM pushes WHERE commit_id = ?3 AND +repository = ?1 AND +ref = ?2 ORDER BY id DESC LIMIT 1",
         )?
         .query_row((push.repository.as_str(), push.git_ref.to_string(), commit.as_str()), |row| row.get(0).map(PushRow))
         .optional()?)

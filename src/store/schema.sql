@@ -15,6 +15,9 @@ CREATE TABLE pushes (
 );
 CREATE INDEX pushes_by_content ON pushes (repository, ref, before, after);
 CREATE INDEX pushes_by_position ON pushes (repository, ref, position);
+-- By one hash: it says more than repository and ref together, which a busy branch has a hundred thousand times.
+CREATE INDEX pushes_by_end ON pushes (after);
+CREATE INDEX pushes_by_commit ON pushes (commit_id);
 
 -- Where each ref stands now, as far as accepted pushes and deletions tell.
 CREATE TABLE heads (
@@ -148,3 +151,4 @@ CREATE TABLE statuses (
 );
 CREATE INDEX statuses_due ON statuses (due) WHERE due IS NOT NULL;
 CREATE INDEX statuses_by_build ON statuses (build);
+CREATE INDEX statuses_refused ON statuses (build) WHERE refused IS NOT NULL;

@@ -106,8 +106,8 @@ pub fn appeal(tx: &Tx, now: Timestamp) -> Result<usize, Error> {
     const MONTH: i64 = 30 * 24 * 3_600_000;
     Ok(tx.execute(
         "UPDATE statuses SET due = ?1, refused = NULL, tries = 0
-         WHERE (refused LIKE '%(401)' OR refused LIKE '%(403)' OR refused LIKE '%(404)')
-           AND build IN (SELECT seq FROM builds WHERE queued > ?2)",
+         WHERE refused IS NOT NULL AND (refused LIKE '%(401)' OR refused LIKE '%(403)' OR refused LIKE '%(404)')
+           AND (SELECT queued FROM builds WHERE seq = statuses.build) > ?2",
         (now.as_millis(), now.as_millis() - MONTH),
     )?)
 }
