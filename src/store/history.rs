@@ -2,7 +2,10 @@
 
 use rusqlite::{OptionalExtension, ToSql};
 
-use super::builds::{self, COLUMNS, TABLES};
+use super::{
+    authors,
+    builds::{self, COLUMNS, TABLES},
+};
 use crate::{
     model::{Build, BuildId, Outcome},
     sqlite::{Error, Tx},
@@ -23,40 +26,51 @@ pub struct Page {
     pub branch: Option<String>,
     /// Only of this script.
     pub script: Option<String>,
+    /// Only by an author of this name or address, whatever the case.
+    pub author: Option<String>,
     /// Only with one of these outcomes; empty for all.
     pub outcomes: Vec<Outcome>,
 }
 
 /// One page, newest first. `before` and `after` must name finished builds, or the page is empty.
 pub fn page(tx: &Tx, page: &Page) -> Result<Vec<Build>, Error> {
-    let mut sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE b.finish IS NOT NULL");
+    // Filters look at one table, and the builds that fit are then read from the other.
+    let (of, tables) = match page.author {
+        Some(_) => ("a", format!("authors a CROSS JOIN {TABLES} AND b.finish = a.finish")),
+        None => ("b", TABLES.to_owned()),
+    };
+    let mut sql = format!("SELECT {COLUMNS} FROM {tables} WHERE b.finish IS NOT NULL");
     let mut values: Vec<Box<dyn ToSql>> = Vec::new();
     let mut filter = |condition: &str, value: Box<dyn ToSql>| {
         values.push(value);
-        sql.push_str(&condition.replace('?', &format!("?{}", values.len())));
+        let place = format!("?{}", values.len());
+        sql.push_str(&format!(" AND {of}.{}", condition.replace('?', &place)));
     };
     if let Some(before) = page.before {
-        filter(" AND b.finish < (SELECT finish FROM builds WHERE id = ?)", Box::new(before.to_string()));
+        filter("finish < (SELECT finish FROM builds WHERE id = ?)", Box::new(before.to_string()));
     }
     if let Some(after) = page.after {
-        filter(" AND b.finish > (SELECT finish FROM builds WHERE id = ?)", Box::new(after.to_string()));
+        filter("finish > (SELECT finish FROM builds WHERE id = ?)", Box::new(after.to_string()));
     }
     if let Some(repository) = &page.repository {
-        filter(" AND b.repository = ?", Box::new(repository.clone()));
+        filter("repository = ?", Box::new(repository.clone()));
     }
     if let Some(branch) = &page.branch {
-        filter(" AND b.name = ?", Box::new(branch.clone()));
+        filter("name = ?", Box::new(branch.clone()));
     }
     if let Some(script) = &page.script {
-        filter(" AND b.script = ?", Box::new(script.clone()));
+        filter("script = ?", Box::new(script.clone()));
+    }
+    if let Some(author) = &page.author {
+        filter("author = ?", Box::new(authors::folded(author)));
     }
     if !page.outcomes.is_empty() {
         // Words of an enum, never a reader's text.
         let words: Vec<_> = page.outcomes.iter().map(|outcome| format!("'{}'", outcome.as_str())).collect();
-        sql.push_str(&format!(" AND b.outcome IN ({})", words.join(", ")));
+        sql.push_str(&format!(" AND {of}.outcome IN ({})", words.join(", ")));
     }
     let order = if page.after.is_some() { "ASC" } else { "DESC" };
-    sql.push_str(&format!(" ORDER BY b.finish {order} LIMIT {}", page.limit));
+    sql.push_str(&format!(" ORDER BY {of}.finish {order} LIMIT {}", page.limit));
     let mut select = tx.prepare_cached(&sql)?;
     let mut rows = select.query(rusqlite::params_from_iter(values.iter()))?;
     let mut builds = builds::collect(&mut rows)?;
