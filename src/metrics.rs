@@ -41,6 +41,28 @@ struct DirectoryLabel {
     directory: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReaderLabel {
+    to: &'static str,
+}
+
+/// How the service's own viewers and its bus fare, since the start.
+#[derive(Debug, Clone, Copy)]
+pub struct Screens {
+    /// Watching now.
+    pub viewers: u64,
+    /// How often a viewer was skipped forward.
+    pub skipped: u64,
+    /// Viewers that were let go for their slowness.
+    pub cut: u64,
+    /// Whether the bus to relays elsewhere carries; true if there is none.
+    pub connected: bool,
+    /// Pieces of output that never came to the service's own viewers.
+    pub lost_here: u64,
+    /// Pieces of output that never came to relays elsewhere.
+    pub lost_elsewhere: u64,
+}
+
 /// What came of telling the forge a commit's status.
 #[derive(Debug, Clone, Copy)]
 pub enum Reported {
@@ -79,6 +101,11 @@ pub struct Metrics {
     statuses: Family<ReportedLabel, Counter>,
     log_bytes: Counter,
     retries: Counter,
+    viewers: Gauge,
+    skipped: Counter,
+    cut: Counter,
+    connected: Gauge,
+    dropped: Family<ReaderLabel, Counter>,
 }
 
 impl Default for Metrics {
@@ -103,6 +130,11 @@ impl Metrics {
             statuses: Family::default(),
             log_bytes: Counter::default(),
             retries: Counter::default(),
+            viewers: Gauge::default(),
+            skipped: Counter::default(),
+            cut: Counter::default(),
+            connected: Gauge::default(),
+            dropped: Family::default(),
             registry: Arc::new(Registry::default()),
         };
         registry.register("queued_builds", "Builds that wait", metrics.queued.clone());
@@ -119,6 +151,11 @@ impl Metrics {
             "Attempts repeated because the engine, disk or network failed",
             metrics.retries.clone(),
         );
+        registry.register("viewers", "Viewers at the service's own websocket", metrics.viewers.clone());
+        registry.register("viewers_skipped", "Slow viewers skipped forward, each time", metrics.skipped.clone());
+        registry.register("viewers_cut", "Viewers let go for their slowness", metrics.cut.clone());
+        registry.register("bus_connected", "Whether Redis carries; 1 without one", metrics.connected.clone());
+        registry.register("bus_dropped", "Pieces of output never passed on, by reader", metrics.dropped.clone());
         for outcome in Outcome::ALL {
             let _ = metrics.builds.get_or_create(&OutcomeLabel { outcome: outcome.as_str() });
         }
@@ -142,6 +179,20 @@ impl Metrics {
         let label = DirectoryLabel { directory: directory.display().to_string() };
         self.free.get_or_create(&label).set(i64::try_from(free).unwrap_or(i64::MAX));
         self.size.get_or_create(&label).set(i64::try_from(size).unwrap_or(i64::MAX));
+    }
+
+    /// How screens fare now.
+    pub fn set_screens(&self, screens: Screens) {
+        let raise = |counter: &Counter, total: u64| {
+            counter.inc_by(total.saturating_sub(counter.get()));
+        };
+        self.viewers.set(i64::try_from(screens.viewers).unwrap_or(i64::MAX));
+        self.connected.set(i64::from(screens.connected));
+        raise(&self.skipped, screens.skipped);
+        raise(&self.cut, screens.cut);
+        for (to, lost) in [("pages", screens.lost_here), ("relays", screens.lost_elsewhere)] {
+            raise(&self.dropped.get_or_create(&ReaderLabel { to }), lost);
+        }
     }
 
     /// A build ended.

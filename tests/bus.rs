@@ -275,3 +275,22 @@ async fn a_wrong_password_is_said_without_the_password() {
     assert!(said.contains(&redis.address()), "{said}");
     assert!(!format!("{said}{wrong:?}").contains("hunter2"), "{said} {wrong:?}");
 }
+
+#[tokio::test]
+async fn a_reader_knows_when_nobody_publishes_any_more_and_when_somebody_does_again() {
+    let redis = Redis::start();
+    let writer = bus(&redis);
+    writer.publish(current(1));
+    let reader = bus(&redis);
+    let reader = Reader { inbox: reader.subscribe(), bus: reader };
+    reader.until(|message| *message == current(1)).await;
+    reader.there().await;
+    drop(writer);
+    until(&reader.bus, |link| matches!(link, Link::Deserted { .. })).await;
+    let again = bus(&redis);
+    again.publish(current(2));
+    reader.until(|message| *message == current(2)).await;
+    reader.there().await;
+    // Readers as 0-autobuilder had them find what they know, and nothing else that they would read.
+    assert_eq!(redis.ask(&["PUBSUB", "CHANNELS"]).lines().count(), 3);
+}

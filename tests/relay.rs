@@ -239,3 +239,48 @@ async fn pages_are_told_of_the_relay_and_may_connect_there() {
     assert!(page.text().await.unwrap().contains(r#"<meta name="relay" content="wss://live.example/ws">"#));
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_relay_says_that_the_service_is_gone_and_that_it_came_back() {
+    let redis = Redis::start();
+    let mut world = with_redis(&redis).await;
+    let relay = Relay::start(&redis.url());
+    let mut reader = Reader::connect(&relay.address()).await;
+    reader.greeting().await;
+    world.kill();
+    let is_deserted = |link: &Value| link["connected"] == true && link["live"] == false;
+    let gone = reader.until("bus", is_deserted).await;
+    assert!(gone["message"].as_str().unwrap().contains("the service has not been heard of"), "{gone}");
+    // Who comes now is told as well.
+    let mut late = Reader::connect(&relay.address()).await;
+    late.until("bus", is_deserted).await;
+    world.start().await;
+    for reader in [&mut reader, &mut late] {
+        reader.until("bus", |link| *link == json!({"connected": true, "live": true})).await;
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_becomes_of_viewers_and_of_the_bus_is_counted() {
+    let mut redis = Redis::start();
+    let world = with_redis(&redis).await;
+    let reader = Reader::connect(&embedded(&world)).await;
+    let counted = async |line: &str| world.client.text("/metrics").await.lines().any(|one| one == line);
+    assert!(counted("autobuilder_viewers 1").await);
+    for line in [
+        "autobuilder_viewers_skipped_total 0",
+        "autobuilder_viewers_cut_total 0",
+        "autobuilder_bus_connected 1",
+        "autobuilder_bus_dropped_total{to=\"pages\"} 0",
+        "autobuilder_bus_dropped_total{to=\"relays\"} 0",
+    ] {
+        assert!(counted(line).await, "{line}: {}", world.client.text("/metrics").await);
+    }
+    let mut other = Reader::connect(&embedded(&world)).await;
+    redis.stop();
+    other.until("bus", |link| link["connected"] == false).await;
+    assert!(counted("autobuilder_bus_connected 0").await);
+    drop(reader);
+    world.end().await;
+}

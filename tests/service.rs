@@ -400,6 +400,44 @@ async fn hostile_names_are_built_like_any_other() {
 }
 
 #[tokio::test]
+async fn the_history_of_an_author_is_found_by_name_and_by_address_whatever_the_case() {
+    let world = World::without_engine().await;
+    let repository = world.repository("acme/tool");
+    // Asks for what nobody granted: its builds end the moment they are accepted.
+    let refused = format!("branches: ['.*']\n{}  network: host\n", recipe("build.sh"));
+    world.track(&[("acme/tool/all.yaml", &refused)]).await;
+    let mut ids = Vec::new();
+    for (branch, name, email) in
+        [("main", "Łukasz Ünlü", "l@example.org"), ("next", "Grace", "Grace@Example.org"), ("main", "Grace", "")]
+    {
+        let moved = repository.push(branch, &[("note", &format!("{branch} {name}"))]);
+        let mut payload = payload("acme/tool", &moved);
+        payload["head_commit"]["author"] = json!({"name": name, "email": email});
+        payload["commits"] = json!([payload["head_commit"]]);
+        let answer = world.client.send_push(&format!("{name} {email}"), &payload).await;
+        ids.push(answer["builds"][0].clone());
+    }
+    for (query, expected) in [
+        ("author=%C5%81UKASZ%20%C3%9CNL%C3%9C", vec![&ids[0]]),
+        ("author=L@EXAMPLE.ORG", vec![&ids[0]]),
+        ("author=grace@example.org", vec![&ids[1]]),
+        ("author=grace", vec![&ids[2], &ids[1]]),
+        ("author=grace&branch=next", vec![&ids[1]]),
+        ("author=grace&status=failure", vec![&ids[2], &ids[1]]),
+        ("author=grace&status=success", vec![]),
+        ("author=grac", vec![]),
+        ("author=%25", vec![]),
+    ] {
+        let found = world.client.json(&format!("/build/history?{query}&repository=acme/tool")).await;
+        let found: Vec<_> = found.as_array().unwrap().iter().map(|build| &build["id"]).collect();
+        assert_eq!(found, expected, "{query}");
+    }
+    let before = format!("/build/history?author=Grace&before={}", ids[2].as_str().unwrap());
+    assert_eq!(world.client.json(&before).await[0]["id"], ids[1]);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn scripts_of_one_push_run_side_by_side_within_the_limit() {
     let world = World::with("parallel = 2").await;
     let repository = world.repository("acme/tool");

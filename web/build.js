@@ -4,7 +4,7 @@ import { showFacts, showGlance, showMessage, showPace, sentence, tickPace } from
 import { Live, getJson, showConnection } from './live.js';
 import { LogPane } from './log.js';
 import { MEANING, icon, isFinished, stateOf } from './states.js';
-import { el, name, repositoryPath, tick, visible } from './text.js';
+import { el, historyLink, name, repositoryPath, tick, visible } from './text.js';
 import { showTimeline } from './timeline.js';
 
 // All parts are here: see again.js.
@@ -28,8 +28,8 @@ function showBuild(next) {
   shown = now;
   const state = stateOf(build);
   const said = sentence(state, build);
-  byId('title').replaceChildren(el('a', { href: repositoryPath(build.repository) }, name(build.repository, 'repository')), ' ', name(build.branch, 'branch'), ' ',
-    el('span', { class: 'number' }, `#${build.number}`));
+  byId('title').replaceChildren(el('a', { href: repositoryPath(build.repository) }, name(build.repository, 'repository')), ' ',
+    historyLink({ repository: build.repository, branch: build.branch }, 'Finished builds of this branch', name(build.branch, 'branch')), ' ', el('span', { class: 'number' }, `#${build.number}`));
   document.title = `${MEANING[state]} · ${visible(build.repository)} ${visible(build.branch)} #${build.number}`;
   showVerdict(state, said);
   showPace(byId('pace'), build);

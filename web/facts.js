@@ -3,7 +3,7 @@
 import { icon, isFinished } from './states.js';
 import { copyText } from './log-range.js';
 import {
-  artifactLink, bytes, duration, el, elapsed, firstLine, name, now, outsideLink, recipeLink, setText, timeAgo, visible,
+  artifactLink, bytes, duration, el, elapsed, firstLine, historyLink, name, now, outsideLink, recipeLink, setText, timeAgo, visible,
 } from './text.js';
 
 /** Why a build ended, or how it stands, in one sentence. */
@@ -46,6 +46,14 @@ function commit(build, head) {
 
 const author = (head) => visible([head.author?.name, head.author?.email && `<${head.author.email}>`].filter(Boolean).join(' '));
 
+const branchLink = ({ repository, branch }) =>
+  historyLink({ repository, branch }, 'Finished builds of this branch', name(branch, 'branch'));
+
+function authorLink(author) {
+  const shown = author?.name || author?.username;
+  return shown ? historyLink({ author: author.email || shown }, 'Finished builds of this author', name(shown)) : null;
+}
+
 function artifact(build) {
   if (!build.artifact) return null;
   return el('span', {}, artifactLink(build.artifact), build.artifact_size ? el('span', { class: 'size' }, bytes(build.artifact_size)) : null);
@@ -56,9 +64,9 @@ export function showGlance(list, build) {
   const head = build.commits?.at(-1) ?? {};
   const isTag = String(build.ref).startsWith('refs/tags/');
   const items = [
-    [isTag ? 'Tag' : 'Branch', name(build.branch, 'branch')],
+    [isTag ? 'Tag' : 'Branch', branchLink(build)],
     ['Commit', commit(build, head)],
-    ['Author', head.author?.name ? name(head.author.name) : null],
+    ['Author', authorLink(head.author)],
     ['Script', recipeLink(build, code(build.script))],
     ['Image', code(build.baseimage)],
     ['Attempt', build.attempt > 1 ? String(build.attempt) : null],

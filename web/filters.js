@@ -6,7 +6,7 @@ import { byId, soon } from './list.js';
 import { el, setText } from './text.js';
 
 const PAGE = 25;
-const FILTERS = ['repository', 'branch', 'script', 'status'];
+const FILTERS = ['repository', 'branch', 'script', 'author', 'status'];
 const KEYS = [...FILTERS, 'before', 'after'];
 const TYPING = 350;
 
@@ -109,6 +109,8 @@ export class HistoryView {
     for (const key of FILTERS) {
       const field = this.#form.elements[key];
       if (document.activeElement !== field || field.value.trim() !== this.#wanted[key]) field.value = this.#wanted[key];
+      // An outcome that nobody can choose is none.
+      if (field.matches('select')) this.#wanted[key] = field.value;
     }
     this.#answer = null;
     this.#failed = false;

@@ -2,13 +2,14 @@
 //
 // Listeners: status(object), history(array), update({id, line, offset, end}), state(word),
 // bus({connected, live}): whether news reach relays, and this websocket; while they do not reach it,
-// the service itself is asked.
+// the service itself is asked. Redis may be away, or nobody be there who publishes (connected, not live).
 // `state` is one of connecting, live, reconnecting, polling, offline.
 
 import { learnClock } from './text.js';
 
 const POLL = 3000;
 const LONGEST_WAIT = 10000;
+const CARRIES = { connected: true, live: true };
 
 export async function getJson(address) {
   const response = await fetch(address, { headers: { accept: 'application/json' }, cache: 'no-store' });
@@ -26,7 +27,9 @@ export class Live {
   #retry = 0;
   #poller = 0;
   #state = 'connecting';
-  #busAway = false;
+  /** Whether the websocket is open, and news reach it. */
+  #isOpen = false;
+  #isFed = true;
 
   constructor(listeners, only = null) {
     this.#listeners = listeners;
@@ -60,9 +63,9 @@ export class Live {
     this.#socket = socket;
     socket.onopen = () => {
       this.#failures = 0;
-      this.#busIs(true);
-      this.#stopPolling();
-      this.#say('live');
+      this.#isOpen = true;
+      this.#isFed = false;
+      this.#bus(CARRIES);
     };
     socket.onmessage = (message) => this.#receive(message.data);
     socket.onclose = () => { if (this.#socket === socket) this.#lost(); };
@@ -70,6 +73,8 @@ export class Live {
 
   #lost() {
     this.#socket = null;
+    this.#isOpen = false;
+    this.#listeners.bus?.(CARRIES);
     this.#failures += 1;
     if (this.#failures >= 2) this.#startPolling(); else this.#say('reconnecting');
     const wait = Math.min(LONGEST_WAIT, 400 * 2 ** this.#failures) * (0.75 + Math.random() / 2);
@@ -79,14 +84,18 @@ export class Live {
   #receive(text) {
     let message;
     try { message = JSON.parse(text); } catch { return; }
-    if (message.event === 'bus') this.#busIs(message.payload?.live !== false);
-    this.#listeners[message.event]?.(message.payload);
+    if (message.event === 'bus') this.#bus(message.payload ?? CARRIES);
+    else this.#listeners[message.event]?.(message.payload);
   }
 
-  #busIs(connected) {
-    if (this.#busAway === !connected) return;
-    this.#busAway = !connected;
-    if (this.#busAway) this.#startPolling(); else if (this.#socket) this.#stopPolling();
+  #bus(payload) {
+    const isFed = payload.live !== false;
+    this.#listeners.bus?.(payload);
+    if (isFed === this.#isFed) return;
+    this.#isFed = isFed;
+    if (!isFed) { this.#startPolling(); return; }
+    this.#stopPolling();
+    this.#say('live');
   }
 
   #startPolling() {
@@ -103,13 +112,13 @@ export class Live {
   async #poll() {
     try {
       const [history, status] = await Promise.all([getJson('/build/history'), getJson('/build/status')]);
-      if (this.#state === 'live' && !this.#busAway) return;
+      if (this.#isOpen && this.#isFed) return;
       this.#listeners.history?.(history);
       this.#listeners.status?.(status);
-      if (this.#state !== 'live') this.#say('polling');
+      this.#say('polling');
       this.#listeners.polled?.();
     } catch {
-      if (this.#state !== 'live') this.#say('offline');
+      if (!this.#isOpen || !this.#isFed) this.#say('offline');
     }
   }
 }

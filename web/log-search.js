@@ -10,10 +10,10 @@ const LONGEST_HIGHLIGHT = 4000;
 /** What a line says that reports an error, in any language a build is likely to speak. */
 export const ERRORS = [
   String.raw`(?i:\b(?:fatal )?error(?:\[[a-z]*\d+\])?:)`,
-  String.raw`(?i:^(?:\x1b\[[0-9;]*m|\W)*(?:error|fatal|failed|failure|panic)\b)`,
+  String.raw`(?i:^\W*(?:error|fatal|failed|failure|panic)\b)`,
   String.raw`\b(?:ERROR|FATAL|FAILED|CRITICAL)\b`,
   String.raw`npm ERR!`,
-  String.raw`^(?:\x1b\[[0-9;]*m)*E: `,
+  String.raw`^E: `,
   String.raw`\*\*\* .*Error \d+`,
   String.raw`\bpanicked at\b|^panic: `,
   String.raw`^Traceback \(most recent call last\)|^\w*(?:Error|Exception): `,
@@ -117,9 +117,10 @@ export class Search {
     return low;
   }
 
-  /** Whether a line matches: by its text where that is quick, since not every match is remembered. */
+  /** Whether a line matches: by its text too where that is quick, since not every match is remembered. */
   matchesLine(line, text) {
-    if (!this.highlight || text.length > LONGEST_HIGHLIGHT) return this.matches[this.placeOf(line)] === line;
+    const isFound = this.matches[this.placeOf(line)] === line;
+    if (isFound || !this.highlight || text.length > LONGEST_HIGHLIGHT) return isFound;
     this.highlight.lastIndex = 0;
     return this.highlight.test(text);
   }

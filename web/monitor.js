@@ -20,7 +20,7 @@ const QUEUE_SHOWN = 10;
 const REASONS_EVERY = 15000;
 const ANNOUNCED_EVERY = 3000;
 
-const model = { status: null, history: null, tails: new Map(), queue: null, busAway: false, relaysAway: false };
+const model = { status: null, history: null, tails: new Map(), queue: null, bus: {} };
 const draw = framed(() => keepingFocus(render));
 const past = new HistoryView(() => draw());
 let wholeQueue = false;
@@ -81,12 +81,13 @@ function renderQueue(waiting) {
 function renderNotices() {
   const sentences = [];
   if (live.state === 'offline') sentences.push('The service does not answer. What you see may be old; trying again.');
-  if (model.busAway && live.state === 'live') {
-    sentences.push('The message bus is away, so nothing arrives by itself: the page asks every 3 seconds instead, and logs move in steps. Builds are not affected.');
-  }
-  if (model.relaysAway && live.state === 'live') {
+  const { connected = true, live: isFed = true } = model.bus;
+  const polls = 'so nothing arrives by itself: the page asks every 3 seconds instead, and logs move in steps. Builds are not affected.';
+  if (!connected && isFed && live.state === 'live') {
     sentences.push('The message bus is away, so relays elsewhere show what was. This page and the builds are not affected.');
   }
+  if (!connected && !isFed && live.state !== 'offline') sentences.push(`The message bus is away, ${polls}`);
+  if (connected && !isFed && live.state === 'polling') sentences.push(`The service does not reach the message bus, ${polls}`);
   if (model.queue?.trouble && live.state !== 'offline') sentences.push(`No build can start now: ${visible(model.queue.trouble)}.`);
   reconcile(byId('notices'), sentences, (sentence) => sentence, (sentence) => el('p', { class: 'notice' }, sentence), () => {});
 }
@@ -114,7 +115,7 @@ const learnReasonsSoon = soon(learnReasons, 700);
 
 /** Tails grow by updates; where none come, or some were missed, the status brings the last lines. */
 function keepTails(builds) {
-  const kept = live.state === 'live' && !model.busAway ? model.tails : new Map();
+  const kept = live.state === 'live' ? model.tails : new Map();
   const seed = (build) => ({ text: build.monitor ? `${build.monitor}\n` : '', end: null });
   model.tails = new Map(builds.map((build) => [build.id, kept.get(build.id) ?? seed(build)]));
 }
@@ -140,15 +141,12 @@ function announceEnds(before, after) {
 const live = new Live({
   state: (state) => {
     showConnection(byId('connection'), state);
-    model.busAway = false;
-    model.relaysAway = false;
     if (state === 'live') model.tails.clear();
     draw();
   },
-  bus: ({ connected, live: reached }) => {
-    model.busAway = connected === false && reached === false;
-    model.relaysAway = connected === false && reached !== false;
-    if (connected) model.tails.clear();
+  bus: (bus) => {
+    model.bus = bus;
+    if (bus.live !== false) model.tails.clear();
     draw();
   },
   status: (status) => {

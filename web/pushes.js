@@ -3,7 +3,7 @@
 import { getJson } from './live.js';
 import { byId, ifChanged, reconcile } from './list.js';
 import { MEANING, badge, icon, stateOf } from './states.js';
-import { buildLink, el, name, setText, timeAgo, visible } from './text.js';
+import { buildLink, el, name, repositoryPath, setText, timeAgo, visible } from './text.js';
 
 const SHOWN = 6;
 const ASKED = 25;
@@ -52,13 +52,19 @@ function chipsOf(delivery, known) {
 
 function update(row, { delivery, builds }) {
   ifChanged(row, [delivery, builds], () => row.replaceChildren(
-    el('div', { class: 'what' }, name(delivery.repository ?? delivery.event, 'repository'), ' ',
+    el('div', { class: 'what' }, whose(delivery), ' ',
       name(String(delivery.ref ?? '').replace(/^refs\/(heads|tags)\//, ''), 'branch'),
       delivery.event && delivery.event !== 'push' ? el('span', { class: 'event' }, visible(delivery.event)) : null),
     el('span', { class: 'when' }, timeAgo(delivery.received)),
     el('div', { class: 'chips' }, badge(delivery.verdict, delivery.verdict), ...builds.slice(0, CHIPS).map(chip),
       builds.length > CHIPS ? el('span', { class: 'reason' }, `and ${builds.length - CHIPS} more`) : null),
     delivery.reason ? el('p', { class: 'reason' }, visible(delivery.reason)) : ''));
+}
+
+/** A repository of which nothing was built has no page. */
+function whose({ repository, event, builds }) {
+  const shown = name(repository ?? event, 'repository');
+  return repository && builds?.length ? el('a', { href: repositoryPath(repository) }, shown) : shown;
 }
 
 function chip({ id, state, script, number, at }) {

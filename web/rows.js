@@ -20,12 +20,14 @@ function facts(build) {
     el('span', { class: 'number' }, `#${build.number}`));
 }
 
+const author = (text) => el('bdi', { class: 'author', title: visible(text) }, visible(text));
+
 export function commitLine(build) {
   const head = build.commits?.at(-1) ?? {};
   const short = el('code', { class: 'commit' }, String(build.commit ?? '').slice(0, 10));
   return el('p', { class: 'commit-line' }, outsideLink(head.url, short), ' ',
     el('bdi', { class: 'subject', title: visible(head.message) }, firstLine(head.message)), ' ',
-    el('bdi', { class: 'author' }, visible(head.author?.name || head.author?.username || build.author?.name || '')));
+    author(head.author?.name || head.author?.username || build.author?.name));
 }
 
 // ---- Running ----

@@ -63,6 +63,11 @@ export function repositoryPath(repository, branch = null, script = null) {
   return branch === null ? path : `${path}?${new URLSearchParams({ branch, script })}`;
 }
 
+/** To the finished builds that fit these filters. */
+export function historyLink(filters, title, child) {
+  return el('a', { href: `/monitor?${new URLSearchParams(filters)}`, title }, child);
+}
+
 export function recipeLink(build, ...children) {
   const href = repositoryPath(build.repository, build.branch, build.script);
   return el('a', { href, class: 'recipe', title: 'How long it takes and how large it gets, build by build' }, ...children);
@@ -88,7 +93,7 @@ export function now() {
 export function duration(seconds, fine = false) {
   if (fine && seconds < 10 && seconds > 0) return `${Number(seconds.toFixed(1))} s`;
   const whole = Math.max(0, Math.floor(seconds));
-  if (whole < 60) return `${whole} s`;
+  if (whole < 60) return whole < 1 ? '<1 s' : `${whole} s`;
   const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
   const two = (number) => String(number).padStart(2, '0');
   return hours > 0 ? `${hours} h ${two(minutes)} min` : `${minutes} min ${two(rest)} s`;

@@ -27,7 +27,8 @@ export function showTimeline(list, build, go) {
       button.prepend(el('span', { class: 'stage-attempt' }, `attempt ${span.attempt}: `));
     }
     // A short stage stays legible, a long one does not push the others out.
-    item.style.flexGrow = String(Math.max(0.001, length));
+    // Shares below one would leave a part of the row empty.
+    item.style.flexGrow = String(Math.max(1, length * 1000));
     return item;
   }));
 }

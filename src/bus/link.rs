@@ -7,6 +7,11 @@ use std::time::SystemTime;
 pub enum Link {
     /// What is published arrives.
     There,
+    /// It would, but nobody publishes: the service is gone, or cannot get there.
+    Deserted {
+        /// Since when that is known.
+        since: SystemTime,
+    },
     /// It does not.
     Away {
         /// Since when.
@@ -26,6 +31,7 @@ impl Link {
     pub fn trouble(&self) -> Option<&str> {
         match self {
             Self::There => None,
+            Self::Deserted { .. } => Some("the service has not been heard of for some seconds"),
             Self::Away { why, .. } => Some(why),
         }
     }

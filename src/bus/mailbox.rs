@@ -31,6 +31,8 @@ pub(super) struct Mailbox {
 struct Inside {
     updates: VecDeque<Update>,
     bytes: usize,
+    /// Updates that were dropped.
+    dropped: u64,
     history: Picture,
     current: Picture,
 }
@@ -83,6 +85,11 @@ impl Mailbox {
         updates.chain(inside.history.message.take()).chain(inside.current.message.take()).collect()
     }
 
+    /// How many updates were dropped so far.
+    pub(super) fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,6 +110,7 @@ impl Inside {
         while self.bytes > MOST {
             let Some(oldest) = self.updates.pop_front() else { break };
             self.bytes -= cost(&oldest);
+            self.dropped += 1;
         }
     }
 
@@ -147,6 +155,7 @@ mod tests {
         let bytes: usize = messages.iter().map(|message| message.payload().len()).sum();
         assert!(bytes > MOST / 2 && bytes < 2 * MOST, "{bytes}");
         assert!(matches!(messages.last(), Some(Message::Update(last)) if last.end == 10_000_000));
+        assert_eq!(mailbox.dropped() as usize, 1000 - messages.len());
         assert!(mailbox.take().is_empty());
     }
 

@@ -94,6 +94,15 @@ impl Bus {
         }
     }
 
+    /// Pieces of output that were dropped on their way to relays elsewhere, since it took too long.
+    pub fn dropped(&self) -> u64 {
+        match self {
+            // Each reader has a mailbox of its own, and its own losses.
+            Self::Embedded(_) => 0,
+            Self::Redis(bus) => bus.dropped(),
+        }
+    }
+
     /// Waits until what was published is on its way.
     pub async fn flushed(&self) {
         match self {
@@ -107,6 +116,11 @@ impl Inbox {
     /// Waits until there is something to take.
     pub async fn arrived(&self) {
         self.mailbox.arrived().await;
+    }
+
+    /// Pieces of output that were dropped, since they were not taken soon enough.
+    pub fn dropped(&self) -> u64 {
+        self.mailbox.dropped()
     }
 
     /// Takes all that is there: output first, then the history, then the current builds.

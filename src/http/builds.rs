@@ -40,6 +40,7 @@ struct HistoryQuery {
     repository: Option<String>,
     branch: Option<String>,
     script: Option<String>,
+    author: Option<String>,
     status: Option<String>,
 }
 
@@ -108,6 +109,7 @@ async fn page(parts: Shared, query: HistoryQuery) -> Answer {
         repository: query.repository,
         branch: query.branch,
         script: query.script,
+        author: query.author,
         outcomes: query.status.as_deref().map(outcomes).transpose()?.unwrap_or_default(),
     };
     let builds = parts.database.read(move |tx| history::page(tx, &page)).await.map_err(|error| store_failed(&error))?;

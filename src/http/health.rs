@@ -15,6 +15,7 @@ use super::{
     reply::{self, Problem},
     with,
 };
+use crate::{bus::Bus, metrics::Screens};
 
 /// What the service knows of the parts it stands on; the sentence says what is wrong.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -66,7 +67,7 @@ async fn ready(parts: Shared) -> Answer {
     let store = parts.database.read(crate::store::history::board).await.err().map(|error| error.to_string());
     let catalog = parts.sync.is_loaded();
     // Told, and no reason to be taken out of service: builds do not need it.
-    let bus = parts.link.as_ref().and_then(|link| link.borrow().trouble().map(str::to_owned));
+    let bus = parts.bus.as_ref().and_then(|bus| bus.link().borrow().trouble().map(str::to_owned));
     let well =
         store.is_none() && health.trouble().is_none() && health.tmp_directory.is_none() && health.started && catalog;
     let body = json!({
@@ -90,6 +91,18 @@ fn unread(parts: &Shared) -> String {
     format!("the configuration repository has not been read yet{why}")
 }
 
+fn screens(parts: &Shared) -> Screens {
+    let here = parts.relay.counted();
+    Screens {
+        viewers: here.viewers,
+        skipped: here.skipped,
+        cut: here.cut,
+        connected: parts.bus.as_ref().is_none_or(|bus| bus.link().borrow().trouble().is_none()),
+        lost_here: here.dropped,
+        lost_elsewhere: parts.bus.as_ref().map_or(0, Bus::dropped),
+    }
+}
+
 async fn metrics(parts: Shared) -> Answer {
     let (queued, running) = parts
         .database
@@ -97,6 +110,7 @@ async fn metrics(parts: Shared) -> Answer {
         .await
         .map_err(|error| Problem::unavailable("the store could not be read", &error))?;
     parts.metrics.set_board(queued, running);
+    parts.metrics.set_screens(screens(&parts));
     let mut response = reply::text(parts.metrics.render());
     response.headers_mut().insert(
         header::CONTENT_TYPE,

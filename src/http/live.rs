@@ -44,9 +44,7 @@ async fn connect(
     let (Ok(agreed), Some(upgrade)) = (live::handshake(&headers), upgrade) else {
         return Err(Problem::new(StatusCode::UPGRADE_REQUIRED, "this address is a websocket"));
     };
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let origin = headers.contains_key("origin").then(|| header("origin").unwrap_or(""));
-    if !parts.origins.allow(origin, header("host")) {
+    if !parts.origins.admit(&headers) {
         let message = "this websocket serves only pages of this service (the Origin header names another one)";
         return Err(Problem::new(StatusCode::FORBIDDEN, message));
     }

@@ -37,7 +37,7 @@ pub use self::{
     server::serve,
 };
 use crate::{
-    bus::{Events, Link},
+    bus::{Bus, Events},
     catalog::{CatalogSync, Keeper},
     intake::Intake,
     lifecycle::Lifecycle,
@@ -65,8 +65,8 @@ pub struct Parts {
     pub relay: Relay,
     /// Whose pages may watch.
     pub origins: Origins,
-    /// The way to relays elsewhere, if there may be any.
-    pub link: Option<watch::Receiver<Link>>,
+    /// To relays elsewhere, if there may be any.
+    pub bus: Option<Bus>,
     /// Where browsers reach a relay other than our own.
     pub relay_url: Option<String>,
     pub events: Events,

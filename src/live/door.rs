@@ -97,10 +97,7 @@ fn admit(request: &Request, address: IpAddr, relay: &Relay, origins: &Origins) -
     if request.uri().path() != "/" {
         return Err(refusal(StatusCode::NOT_FOUND, "there is nothing here but the websocket at /"));
     }
-    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    if request.headers().contains_key(header::ORIGIN)
-        && !origins.allow(header(header::ORIGIN).or(Some("")), header(header::HOST))
-    {
+    if !origins.admit(request.headers()) {
         let why = "this websocket serves only pages of its own service (the Origin header names another one)";
         return Err(refusal(StatusCode::FORBIDDEN, why));
     }

@@ -10,6 +10,7 @@
 //! board nothing, nor each other, and none of them can hold up a build.
 
 mod board;
+mod crowd;
 mod door;
 mod doorman;
 mod feed;
@@ -28,6 +29,7 @@ mod update;
 mod viewer;
 
 pub use board::{Board, HISTORY};
+pub use crowd::Counted;
 pub use door::open;
 pub use doorman::TooManyViewers;
 pub use feed::follow;

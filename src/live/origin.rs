@@ -4,6 +4,8 @@
 //! page of somebody else must not watch through its reader's browser. Programs name no page, and could
 //! name any: they are let in.
 
+use tokio_tungstenite::tungstenite::http::{HeaderMap, header};
+
 /// The pages that may watch.
 #[derive(Debug, Clone, Default)]
 pub struct Origins {
@@ -20,8 +22,17 @@ impl Origins {
         Self { addresses, ports: ports.into_iter().collect() }
     }
 
-    /// Whether a request with these two headers may watch.
-    pub fn allow(&self, origin: Option<&str>, host: Option<&str>) -> bool {
+    /// Whether a request with these headers may watch.
+    pub fn admit(&self, headers: &HeaderMap) -> bool {
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        // One that nobody can read is no page of ours; nor is who names two.
+        let origin = origins.next().map(|origin| origin.to_str().unwrap_or(""));
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        origins.next().is_none() && self.allow(origin, host)
+    }
+
+    /// Whether a page of this origin may watch at this host.
+    fn allow(&self, origin: Option<&str>, host: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
         if self.addresses.iter().any(|address| address == origin) {
             return true;
@@ -91,6 +102,22 @@ mod tests {
         ] {
             assert!(!allow(Some(evil)), "{evil}");
         }
+    }
+
+    #[test]
+    fn who_names_two_pages_or_one_that_cannot_be_read_is_not_let_in() {
+        let ours = Origins::default();
+        let admit = |origins: &[&[u8]]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, header::HeaderValue::from_static("relay.example"));
+            for origin in origins {
+                headers.append(header::ORIGIN, header::HeaderValue::from_bytes(origin).unwrap());
+            }
+            ours.admit(&headers)
+        };
+        assert!(admit(&[]) && admit(&[b"https://relay.example"]));
+        assert!(!admit(&[b"https://relay.example", b"https://evil.example"]));
+        assert!(!admit(&[b"\xff"]));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::{
+    crowd::{Counted, Crowd},
     doorman::{Doorman, TooManyViewers},
     feed::at,
     flow::{Flow, Share},
@@ -53,6 +54,7 @@ struct Shared {
     ring: broadcast::Sender<Tick>,
     versions: watch::Sender<Versions>,
     doorman: Arc<Doorman>,
+    crowd: Crowd,
 }
 
 /// Output of several builds that came at once.
@@ -97,6 +99,7 @@ impl Relay {
             ring: broadcast::Sender::new(RING),
             versions: watch::Sender::default(),
             doorman: Arc::default(),
+            crowd: Crowd::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -127,6 +130,15 @@ impl Relay {
     /// How many watch.
     pub fn viewers(&self) -> usize {
         self.shared.doorman.inside()
+    }
+
+    /// How viewers fare.
+    pub fn counted(&self) -> Counted {
+        self.shared.crowd.count(self.viewers(), self.shared.inbox.dropped())
+    }
+
+    pub(super) fn crowd(&self) -> &Crowd {
+        &self.shared.crowd
     }
 
     /// A place among the viewers, and the messages that bring a viewer up to it.

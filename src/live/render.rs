@@ -29,12 +29,18 @@ pub(super) fn skipped(ticks: u64) -> String {
 pub(super) fn bus(link: &Link, is_fed_by_it: bool) -> String {
     let document = match link {
         Link::There => json(&json!({"connected": true, "live": true})),
+        Link::Deserted { since } => {
+            json(&json!({"connected": true, "live": false, "since": seconds(since), "message": link.trouble()}))
+        }
         Link::Away { since, why } => {
-            let since = since.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-            json(&json!({"connected": false, "live": !is_fed_by_it, "since": since, "message": why}))
+            json(&json!({"connected": false, "live": !is_fed_by_it, "since": seconds(since), "message": why}))
         }
     };
     event("bus", &document)
+}
+
+fn seconds(time: &SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// A build's document, with the last lines of its log, and the byte of the log where they end.

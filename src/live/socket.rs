@@ -76,7 +76,8 @@ where
                 let Some(frame) = frame else { break CloseCode::Away };
                 match timeout(PATIENCE, send(&mut socket, &frame)).await {
                     Ok(Ok(())) => {}
-                    Ok(Err(_)) | Err(_) => return,
+                    Ok(Err(_)) => return,
+                    Err(_) => return viewer.cut(),
                 }
             }
             said = socket.next() => match said {
@@ -87,12 +88,13 @@ where
             },
             () = sleep_until(ping) => {
                 if heard.elapsed() > SILENCE {
-                    return;
+                    return viewer.cut();
                 }
                 ping = Instant::now() + PING;
                 match timeout(PATIENCE, socket.send(Message::Ping("".into()))).await {
                     Ok(Ok(())) => {}
-                    Ok(Err(_)) | Err(_) => return,
+                    Ok(Err(_)) => return,
+                    Err(_) => return viewer.cut(),
                 }
             }
         }

@@ -55,7 +55,11 @@ impl Viewer {
                 tick = self.ring.recv() => match tick {
                     Ok(tick) => self.take(&tick),
                     Err(RecvError::Lagged(ticks)) if self.skips < PATIENCE => self.skip(ticks),
-                    Err(RecvError::Lagged(_) | RecvError::Closed) => return None,
+                    Err(RecvError::Lagged(_)) => {
+                        self.cut();
+                        return None;
+                    }
+                    Err(RecvError::Closed) => return None,
                 },
                 changed = self.versions.changed() => {
                     changed.ok()?;
@@ -67,6 +71,11 @@ impl Viewer {
         }
     }
 
+    /// Notes that it is let go for its slowness.
+    pub(super) fn cut(&self) {
+        self.relay.crowd().cut_one();
+    }
+
     fn take(&mut self, tick: &Tick) {
         let only = self.only;
         let wanted = tick.iter().filter(|(id, _)| only.is_none_or(|only| only == *id));
@@ -75,6 +84,7 @@ impl Viewer {
 
     fn skip(&mut self, ticks: u64) {
         self.skips += 1;
+        self.relay.crowd().skipped_one();
         let (ring, mut versions, pictures) = self.relay.join();
         self.seen = *versions.borrow_and_update();
         (self.ring, self.versions) = (ring, versions);

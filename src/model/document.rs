@@ -85,7 +85,7 @@ impl<'a> BuildDocument<'a> {
             format: build.recipe.product.as_str(),
             baseimage: build.recipe.baseimage.to_string(),
             baseimage_digest: build.baseimage_digest.as_deref(),
-            author: build.push.author.as_ref().or_else(|| Some(&build.push.commits.last()?.author)),
+            author: build.push.written_by(),
             message: cut(&build.push.message),
             commits: commits(build),
             queued: build.queued,

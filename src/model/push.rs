@@ -67,6 +67,11 @@ pub struct CommitInfo {
 }
 
 impl Push {
+    /// Who wrote what was pushed: the head commit, or the newest one listed if the forge names no head.
+    pub fn written_by(&self) -> Option<&Author> {
+        self.author.as_ref().or_else(|| Some(&self.commits.last()?.author))
+    }
+
     /// A commit that a person asks for, in the shape of a push: nothing is known of what was before.
     pub fn by_hand(repository: Repository, git_ref: GitRef, commit: CommitId) -> Self {
         Self {

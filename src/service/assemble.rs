@@ -69,9 +69,8 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         Logs::new(&logs_directory).map_err(|source| StartError::Directory { path: logs_directory.clone(), source })?;
     let (events, metrics) = (Events::new(), Metrics::new());
     let (here, elsewhere) = (Bus::embedded(), relay::redis(config)?);
-    let link = elsewhere.as_ref().map(Bus::link);
-    let board = Board::new([here.clone()].into_iter().chain(elsewhere).collect());
-    let relay = Relay::within(here.subscribe(), link.clone());
+    let board = Board::new([here.clone()].into_iter().chain(elsewhere.clone()).collect());
+    let relay = Relay::within(here.subscribe(), elsewhere.as_ref().map(Bus::link));
     let (outbox, courier) = match config.forge()? {
         Some(github) => {
             let outbox = Outbox::open(config.github.status_context.trim_matches('/').to_owned());
@@ -141,8 +140,8 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         board: board.clone(),
         relay: relay.clone(),
         origins: relay::origins(config),
-        relay_url: relay::url(config).filter(|_| link.is_some()),
-        link,
+        relay_url: relay::url(config).filter(|_| elsewhere.is_some()),
+        bus: elsewhere,
         events: events.clone(),
         hub,
         kernels,

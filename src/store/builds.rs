@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, types::FromSql};
 use serde::de::DeserializeOwned;
 
-use super::{pushes::PushRow, recipes};
+use super::{authors, pushes::PushRow, recipes};
 use crate::{
     model::{
         Build, BuildId, BuildState, Cause, CommitId, Ending, Outcome, Push, Recipe, Repository, Stage, Timestamp, Tip,
@@ -118,6 +118,9 @@ pub fn finish(tx: &Tx, build: BuildRow, ending: &Ending, now: Timestamp) -> Resu
             ending.exit_code,
             artifact,
         ))?;
+    if changed == 1 {
+        authors::keep(tx, build)?;
+    }
     Ok(changed == 1)
 }
 

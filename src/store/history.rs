@@ -2,7 +2,10 @@
 
 use rusqlite::{OptionalExtension, ToSql};
 
-use super::builds::{self, COLUMNS, TABLES};
+use super::{
+    authors,
+    builds::{self, COLUMNS, TABLES},
+};
 use crate::{
     model::{Build, BuildId, Outcome, Timestamp},
     sqlite::{Error, Tx},
@@ -23,12 +26,16 @@ pub struct Page {
     pub branch: Option<String>,
     /// Only of this script.
     pub script: Option<String>,
+    /// Only by an author of this name or address, whatever the case.
+    pub author: Option<String>,
     /// Only with one of these outcomes; empty for all.
     pub outcomes: Vec<Outcome>,
 }
 
 /// One page, newest first. `before` and `after` must name finished builds, or the page is empty.
 pub fn page(tx: &Tx, page: &Page) -> Result<Vec<Build>, Error> {
+    // Filters look at one table, and the builds that fit are then read.
+    let table = if page.author.is_some() { "authors" } else { "builds" };
     let mut conditions = String::from("finish IS NOT NULL");
     let mut values: Vec<Box<dyn ToSql>> = Vec::new();
     let mut filter = |condition: &str, value: Box<dyn ToSql>| {
@@ -50,27 +57,30 @@ pub fn page(tx: &Tx, page: &Page) -> Result<Vec<Build>, Error> {
     if let Some(script) = &page.script {
         filter(" AND script = ?", Box::new(script.clone()));
     }
+    if let Some(author) = &page.author {
+        filter(" AND author = ?", Box::new(authors::folded(author)));
+    }
     let order = if page.after.is_some() { "ASC" } else { "DESC" };
-    let nearest = nearest(&conditions, &page.outcomes, order, page.limit);
-    let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE b.seq IN ({nearest}) ORDER BY b.finish DESC");
+    let nearest = nearest(table, &conditions, &page.outcomes, order, page.limit);
+    let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE b.finish IN ({nearest}) ORDER BY b.finish DESC");
     let mut select = tx.prepare_cached(&sql)?;
     let mut rows = select.query(rusqlite::params_from_iter(values.iter()))?;
     builds::collect(&mut rows)
 }
 
-/// Selects the keys of a page. Each outcome is asked for by itself, since an index has each in the order wanted:
-/// asked for together, all builds that ever ended so would be sorted.
-fn nearest(conditions: &str, outcomes: &[Outcome], order: &str, limit: u32) -> String {
+/// Selects the places of a page in the history. Each outcome is asked for by itself, since an index has each in the
+/// order wanted: asked for together, all builds that ever ended so would be sorted.
+fn nearest(table: &str, conditions: &str, outcomes: &[Outcome], order: &str, limit: u32) -> String {
     let select = |with: &str| {
-        format!("SELECT seq, finish FROM builds WHERE {conditions}{with} ORDER BY finish {order} LIMIT {limit}")
+        format!("SELECT finish FROM {table} WHERE {conditions}{with} ORDER BY finish {order} LIMIT {limit}")
     };
     if outcomes.is_empty() {
-        return format!("SELECT seq FROM ({})", select(""));
+        return select("");
     }
     // Words of an enum, never a reader's text.
     let each = outcomes.iter().map(|outcome| select(&format!(" AND outcome = '{}'", outcome.as_str())));
     let each: Vec<_> = each.map(|select| format!("SELECT * FROM ({select})")).collect();
-    format!("SELECT seq FROM ({}) ORDER BY finish {order} LIMIT {limit}", each.join(" UNION ALL "))
+    format!("SELECT finish FROM ({}) ORDER BY finish {order} LIMIT {limit}", each.join(" UNION ALL "))
 }
 
 /// The newest build of a repository, ended or not; of one branch or tag if `name` is given, and of one script of it.

@@ -3,6 +3,7 @@
 //! Functions here take the transaction they run in, so that [`crate::lifecycle`] can put several
 //! changes into one: a push, its builds and its line in the ledger are kept together or not at all.
 
+mod authors;
 pub mod builds;
 pub mod catalog;
 pub mod deliveries;

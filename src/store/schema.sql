@@ -98,6 +98,17 @@ CREATE INDEX builds_by_script ON builds (script, finish, outcome);
 CREATE INDEX builds_by_outcome ON builds (outcome, finish);
 CREATE INDEX builds_by_push ON builds (push);
 
+-- Who wrote what has ended: name and address in lower case, with what other filters look at.
+CREATE TABLE authors (
+    author     TEXT NOT NULL,
+    finish     INTEGER NOT NULL,
+    repository TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    script     TEXT NOT NULL,
+    outcome    TEXT NOT NULL,
+    PRIMARY KEY (author, finish)
+) WITHOUT ROWID;
+
 -- A recipe's builds: in the order of their making, and how long the good ones took.
 CREATE INDEX builds_by_recipe ON builds (repository, name, script);
 CREATE INDEX builds_that_succeeded ON builds (repository, name, script, finish, started, ended)

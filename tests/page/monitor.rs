@@ -206,6 +206,61 @@ async fn a_bus_that_is_away_is_said_and_the_service_is_asked_instead() {
 }
 
 #[tokio::test]
+async fn a_relay_without_a_service_leaves_nobody_with_an_old_page() {
+    let mut world = World::without_engine().await;
+    world.keep_port();
+    let page = quiet_page().await;
+    page.goto(&monitor(&world)).await;
+    say(&page, "status", &json!({})).await;
+    say(&page, "history", &json!([])).await;
+    page.sees("#connection", "live").await;
+    let deserted = json!({"connected": true, "live": false, "message": "the service has not been heard of"});
+    say(&page, "bus", &deserted).await;
+    // It is only cut off from the bus.
+    page.sees("#notices", "The service does not reach the message bus").await;
+    page.sees("#connection", "polling").await;
+    world.kill();
+    page.sees("#connection", "offline").await;
+    page.sees("#notices", "The service does not answer. What you see may be old").await;
+    world.start().await;
+    page.sees("#connection", "polling").await;
+    say(&page, "bus", &json!({"connected": true, "live": true})).await;
+    page.sees("#connection", "live").await;
+    page.until("document.querySelector('#notices').innerText === '' || !/service|bus/.test(document.querySelector('#notices').innerText)").await;
+    page.end_in_trouble().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_author_is_a_filter_and_is_never_cut_before_the_subject() {
+    let world = World::without_engine().await;
+    world.track(&[("acme/tool/all.yaml", &refused())]).await;
+    let tool = world.repository("acme/tool");
+    for (branch, name) in [("main", "Ada Lovelace"), ("next", "Grace Hopper")] {
+        let mut told = payload("acme/tool", &tool.push(branch, &[("note", branch)]));
+        told["head_commit"]["author"]["name"] = json!(name);
+        told["head_commit"]["message"] = json!("A subject that is much too long for a telephone. ".repeat(4));
+        told["commits"] = json!([told["head_commit"]]);
+        world.client.send_push(branch, &told).await;
+    }
+    let page = Page::open(&monitor(&world)).await;
+    page.keys("#filters [name=author]", "grace hopper").await;
+    lists(&page, "#2").await;
+    page.until("location.search === '?author=grace+hopper'").await;
+    page.goto(&format!("{}?author=ADA@example.org&branch=main", monitor(&world))).await;
+    lists(&page, "#1").await;
+    assert_eq!(page.value("document.querySelector('[name=author]').value").await, "ADA@example.org");
+    for width in [360, 1280] {
+        page.resize(width, 800).await;
+        let whole = "[...document.querySelectorAll('.history .author')].every((author) => author.scrollWidth <= author.clientWidth \
+            && author.getBoundingClientRect().right <= author.closest('li').getBoundingClientRect().right)";
+        assert_eq!(page.value(whole).await, true, "{width}");
+    }
+    page.end().await;
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_service_that_went_away_is_said_in_words() {
     let mut world = World::without_engine().await;
     world.keep_port();

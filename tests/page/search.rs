@@ -98,6 +98,30 @@ async fn the_first_error_is_one_click_away() {
 }
 
 #[tokio::test]
+async fn a_text_is_found_across_its_colours() {
+    let world = World::new().await;
+    let script = "#!/bin/sh\nseq 500\nprintf '\\033[1;31mfa\\033[0m\\033[31mtal\\033[0m: \\033[4mno such file\\033[0m\\n'\n\
+        seq 500\nprintf 'at 50%%\\rat 100%%\\n'\nexit 1\n";
+    let (repository, moved) = world.tracked("acme/tool", script).await;
+    let build = world.built(&repository, &moved).await;
+    let page = Page::open(&build_page(&world, build["id"].as_str().unwrap())).await;
+    page.sees("#log-size", "1,002 lines").await;
+    page.press("/").await;
+    page.types("fatal: no such").await;
+    page.sees("#search-state", "1 of 1").await;
+    page.until(&format!("{NOW} === '501'")).await;
+    assert_eq!(page.value(HIGHLIGHT).await, "fatal: no such");
+    page.click("#first-error").await;
+    page.sees("#search-state", "1 of 1 error line").await;
+    // A line that matched before a carriage return is marked, though its text is gone from the screen.
+    page.press("/").await;
+    page.types("at 50%").await;
+    page.until(&format!("{NOW} === '1002'")).await;
+    page.end().await;
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_link_to_lines_leads_there_in_a_new_tab() {
     let (world, id) = built().await;
     let page = Page::open(&format!("{}#L12000", build_page(&world, &id))).await;

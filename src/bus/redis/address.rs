@@ -1,6 +1,9 @@
 //! Where Redis is, and how to get there in bounded time. The password stays in here.
 
-use std::{fmt, io, time::Duration};
+use std::{
+    fmt, io,
+    time::{Duration, SystemTime},
+};
 
 use redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, PushInfo, RedisError,
@@ -71,6 +74,20 @@ impl Address {
         }
     }
 
+    /// Notes that it carries, and that there is nobody who publishes.
+    pub(super) fn deserted(&self, link: &watch::Sender<Link>) {
+        let changed = link.send_if_modified(|link| {
+            let news = !matches!(link, Link::Deserted { .. });
+            if news {
+                *link = Link::Deserted { since: SystemTime::now() };
+            }
+            news
+        });
+        if changed {
+            warn!("{self} is there, but no service publishes there; viewers are told");
+        }
+    }
+
     /// Notes that it does not; the log hears of it once.
     pub(super) fn lost(&self, link: &watch::Sender<Link>, failure: &RedisError) {
         let why = format!("{self} does not answer: {}", sentence(failure));
@@ -81,7 +98,7 @@ impl Address {
                 *known = why;
                 true
             }
-            Link::There => {
+            Link::There | Link::Deserted { .. } => {
                 warn!("{why}; builds go on, relays wait");
                 *link = Link::away(why);
                 true

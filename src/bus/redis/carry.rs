@@ -3,7 +3,6 @@
 use std::{
     convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use redis::{Pipeline, RedisError, aio::MultiplexedConnection};
@@ -12,12 +11,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::address::{Address, Pause};
+use super::{
+    address::{Address, Pause},
+    alive::{self, PULSE},
+};
 use crate::bus::{Link, Message, mailbox::Mailbox};
-
-/// How often the keys are set anew while nothing happens. Finds a connection that died in silence, and
-/// puts back what somebody else deleted.
-const PULSE: Duration = Duration::from_secs(5);
 
 /// What waits to be carried.
 #[derive(Debug, Default)]
@@ -41,6 +39,11 @@ impl Outbox {
         self.keep(message.clone());
         self.mailbox.put(message);
         self.put.send_modify(|put| *put += 1);
+    }
+
+    /// Output that was dropped so far.
+    pub(super) fn dropped(&self) -> u64 {
+        self.mailbox.dropped()
     }
 
     pub(super) fn keep(&self, message: Message) {
@@ -105,6 +108,7 @@ async fn carry_until_lost(
         outbox.done.send_replace(put);
         address.found(link);
         pause.reset();
+        // Setting the keys anew finds a connection that died in silence, and puts back what somebody deleted.
         while timeout(PULSE, outbox.mailbox.arrived()).await.is_err() {
             send(&mut connection, &outbox.pictures(), false).await?;
         }
@@ -114,13 +118,10 @@ async fn carry_until_lost(
     }
 }
 
-/// Sets the keys of pictures, and tells those who listen. An empty pipeline is a question whether
-/// anybody is there.
+/// Sets the keys of pictures, and tells those who listen.
 async fn send(connection: &mut MultiplexedConnection, messages: &[Message], tell: bool) -> Result<(), RedisError> {
     let mut pipeline = Pipeline::with_capacity(2 * messages.len() + 1);
-    if messages.is_empty() {
-        pipeline.cmd("PING").ignore();
-    }
+    alive::say(&mut pipeline);
     for message in messages {
         let (name, payload) = (message.topic().name(), message.payload());
         if !matches!(message, Message::Update(_)) {

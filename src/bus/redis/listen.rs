@@ -1,9 +1,9 @@
 //! Brings what others published into one reader's mailbox.
 //!
 //! Messages come while the connection is read and go straight into the mailbox, which is bounded. A
-//! question now and then finds a connection that died in silence.
+//! question now and then finds a connection that died in silence, and a service that did.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Instant};
 
 use redis::{PushInfo, PushKind, RedisError, RedisResult, Value, aio::MultiplexedConnection};
 use tokio::{
@@ -12,11 +12,11 @@ use tokio::{
 };
 use tracing::debug;
 
-use super::address::{Address, Pause};
+use super::{
+    address::{Address, Pause},
+    alive::{self, GRACE, PULSE},
+};
 use crate::bus::{Link, Message, Topic, mailbox::Mailbox};
-
-/// How often Redis is asked whether it is still there.
-const PULSE: Duration = Duration::from_secs(3);
 
 /// Runs until it is aborted.
 pub(super) async fn listen(address: Address, mailbox: Arc<Mailbox>, link: watch::Sender<Link>) {
@@ -34,15 +34,17 @@ async fn listen_until_lost(
     link: &watch::Sender<Link>,
     pause: &mut Pause,
 ) -> Result<Infallible, RedisError> {
-    let ended = Arc::new(Notify::new());
+    let stirred = Arc::new(Notify::new());
     mailbox.begin();
     let pushed = {
-        let (mailbox, ended) = (Arc::clone(mailbox), Arc::clone(&ended));
+        let (mailbox, stirred, link) = (Arc::clone(mailbox), Arc::clone(&stirred), link.clone());
         move |info: PushInfo| {
-            match info.kind {
-                PushKind::Message => take(&mailbox, &info.data),
-                PushKind::Disconnection => ended.notify_one(),
-                _ => {}
+            let is_message = info.kind == PushKind::Message;
+            if is_message {
+                take(&mailbox, &info.data);
+            }
+            if info.kind == PushKind::Disconnection || is_message && matches!(*link.borrow(), Link::Deserted { .. }) {
+                stirred.notify_one();
             }
             Ok(())
         }
@@ -55,10 +57,15 @@ async fn listen_until_lost(
     }
     address.found(link);
     pause.reset();
+    let since = Instant::now();
     loop {
         // Noticed at once, or by the question.
-        let _ended = timeout(PULSE, ended.notified()).await;
-        redis::cmd("PING").query_async::<()>(&mut connection).await?;
+        let _stirred = timeout(PULSE, stirred.notified()).await;
+        if alive::ask(&mut connection).await? {
+            address.found(link);
+        } else if since.elapsed() > GRACE {
+            address.deserted(link);
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! each log had come, and the log itself has every byte.
 
 mod address;
+mod alive;
 mod carry;
 mod listen;
 
@@ -60,6 +61,10 @@ impl Redis {
 
     pub(super) fn link(&self) -> watch::Receiver<Link> {
         self.shared.link.subscribe()
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.shared.outbox.dropped()
     }
 
     pub(super) async fn flushed(&self) {

@@ -8,7 +8,7 @@ use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc};
 
 use memchr::{memchr, memrchr};
 
-use super::{Hit, Pattern, Span};
+use super::{Hit, Pattern, Span, seen::Seen};
 use crate::logs::ledger::count;
 
 /// What is searched at once: it stays in the processor's cache while it is looked at.
@@ -38,6 +38,8 @@ pub(super) struct Forward {
     /// Whether an earlier piece of that line matched.
     told: bool,
     longest: usize,
+    /// What is seen of the buffer, if that is not all of it.
+    seen: Seen,
 }
 
 impl Forward {
@@ -55,6 +57,7 @@ impl Forward {
             line: start,
             told: false,
             longest: LONGEST,
+            seen: Seen::default(),
         }
     }
 
@@ -108,27 +111,30 @@ impl Forward {
     }
 
     /// Searches the first `length` bytes of the buffer, which end with a line.
-    fn search(&self, length: usize, most: usize, found: &mut Vec<Hit>) {
+    fn search(&mut self, length: usize, most: usize, found: &mut Vec<Hit>) {
         let whole = &self.buffer[..length];
         // A last line break ends a line and begins none.
         let lines = whole.strip_suffix(b"\n").unwrap_or(whole);
         if whole.is_empty() {
             return;
         }
+        let seen = if self.pattern.names_escapes() { None } else { self.seen.of(lines) };
+        let shown = seen.map_or(lines, Seen::bytes);
         let (mut at, mut number, mut counted) = (0, self.number, 0);
         if self.told {
-            let Some(end) = memchr(b'\n', lines) else { return };
+            let Some(end) = memchr(b'\n', shown) else { return };
             at = end + 1;
         }
-        while at <= lines.len() && found.len() < most {
-            let Some(matched) = self.pattern.find(lines, at) else { return };
+        while at <= shown.len() && found.len() < most {
+            let Some(part) = self.pattern.find(shown, at) else { return };
+            at = memchr(b'\n', &shown[part.start..]).map_or(shown.len(), |after| part.start + after) + 1;
+            let matched = seen.map_or(part.clone(), |seen| seen.within_log(&part));
             let start = memrchr(b'\n', &lines[..matched.start]).map_or(0, |before| before + 1);
             let end = memchr(b'\n', &lines[matched.start..]).map_or(lines.len(), |after| matched.start + after);
             number += count(&lines[counted..start]);
             counted = start;
             let offset = if start == 0 { self.line } else { self.position + start as u64 };
             found.push(Hit::new(number, offset, &lines[start..end], matched.start - start..matched.end - start));
-            at = end + 1;
         }
     }
 

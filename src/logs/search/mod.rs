@@ -1,12 +1,14 @@
 //! Search in one log, a piece at a time, so that its caller can tell what was found and stop whenever it likes.
 //!
-//! Large chunks are searched at once, not line by line; a pattern is made so that no match spans lines.
+//! Large chunks are searched at once, not line by line; a pattern is made so that no match spans lines. What is
+//! looked at is what a person sees: colours and other sequences are left out, if there are any.
 //! Memory is a chunk, or the longest line up to [`forward::LONGEST`].
 
 mod backward;
 mod forward;
 mod hit;
 mod pattern;
+mod seen;
 mod within;
 
 #[cfg(test)]

@@ -10,7 +10,10 @@ use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
 use thiserror::Error;
 
-use super::within::within_a_line;
+use super::{
+    seen::ESCAPE,
+    within::{names, within_a_line},
+};
 
 /// The longest pattern, in bytes.
 const LONGEST: usize = 1_000;
@@ -26,7 +29,11 @@ const STATES: usize = 2 << 20;
 
 /// What is searched for in each line.
 #[derive(Debug)]
-pub struct Pattern(Matcher);
+pub struct Pattern {
+    matcher: Matcher,
+    /// Whether escapes themselves are looked for, so that lines are taken as they are and not as they are seen.
+    names_escapes: bool,
+}
 
 #[derive(Debug)]
 enum Matcher {
@@ -71,7 +78,8 @@ impl Pattern {
             return Err(PatternError::LineBreak);
         }
         if case {
-            return Ok(Self(Matcher::Text(Box::new(Finder::new(text).into_owned()))));
+            let matcher = Matcher::Text(Box::new(Finder::new(text).into_owned()));
+            return Ok(Self { matcher, names_escapes: text.as_bytes().contains(&ESCAPE) });
         }
         Self::expression(&regex_syntax::escape(text), false)
     }
@@ -83,15 +91,22 @@ impl Pattern {
         let mut parser =
             ParserBuilder::new().utf8(false).multi_line(true).case_insensitive(!case).nest_limit(DEEPEST).build();
         let expression = parser.parse(text).map_err(|error| explain(text, &error))?;
+        let names_escapes = names(&expression, ESCAPE);
         // An expression prints as a pattern of the same meaning.
         let pattern = within_a_line(expression)?.to_string();
         let regex = RegexBuilder::new(&pattern).size_limit(LARGEST).dfa_size_limit(STATES).build();
-        regex.map(|regex| Self(Matcher::Expression(regex))).map_err(|_| PatternError::TooLarge(text.to_owned()))
+        let regex = regex.map_err(|_| PatternError::TooLarge(text.to_owned()))?;
+        Ok(Self { matcher: Matcher::Expression(regex), names_escapes })
+    }
+
+    /// Whether escapes themselves are looked for.
+    pub(super) fn names_escapes(&self) -> bool {
+        self.names_escapes
     }
 
     /// The first match in `lines` at or after `from`.
     pub(super) fn find(&self, lines: &[u8], from: usize) -> Option<Range<usize>> {
-        match &self.0 {
+        match &self.matcher {
             Matcher::Text(finder) => {
                 let start = from + finder.find(&lines[from..])?;
                 Some(start..start + finder.needle().len())

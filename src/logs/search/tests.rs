@@ -10,9 +10,11 @@ use crate::{
     model::BuildId,
 };
 
-const TEXTS: [&str; 6] = ["a", "an ordinary line", "\0", "xx", " 50%\r", "\u{1b}["];
+const TEXTS: [&str; 8] = ["a", "an ordinary line", "\0", "xx", " 50%\r", "\u{1b}[", "31", "error: é"];
 
-const EXPRESSIONS: [&str; 14] = [
+const EXPRESSIONS: [&str; 16] = [
+    r"\x1b\[\d",
+    r"\berror\b",
     "a",
     "b$",
     "^x",
@@ -36,6 +38,13 @@ fn log() -> impl Strategy<Value = Vec<u8>> {
         vec(any::<u8>(), 0..30),
         sample::select(vec!["", "an ordinary line", "x", "\r 50%\r100%", "Error: é", "log"])
             .prop_map(|text| text.into()),
+        sample::select(vec![
+            "\u{1b}[1;31mer\u{1b}[0mror\u{1b}[m: \u{1b}(Bé",
+            "\u{1b}]8;;an ordinary line\u{7}a\u{1b}]8;;",
+            "a\u{1b}[",
+            "\u{1b}P1\u{1b}\\x"
+        ])
+        .prop_map(|text| text.into()),
     ];
     (vec(line, 0..60), any::<bool>()).prop_map(|(lines, ends)| {
         let mut log = lines.join(&b'\n');
@@ -68,6 +77,16 @@ fn backward(log: &[u8], pattern: &Arc<Pattern>, span: usize) -> Vec<Hit> {
     drain(|found| search.advance(usize::MAX, found))
 }
 
+/// What is seen of a line, taken from it by the very expression that the page has.
+fn seen(line: &[u8]) -> Vec<u8> {
+    let sequence = concat!(
+        r"(?s-u)\x1b\[[0-?]*[ -/]*[@-~]",
+        r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|\z)",
+        r"|\x1b[ -/]*[0-~]?",
+    );
+    regex::bytes::Regex::new(sequence).unwrap().replace_all(line, &b""[..]).into_owned()
+}
+
 /// Numbers and offsets of the lines that match, by the plainest search.
 fn plain(log: &[u8], matches: impl Fn(&[u8]) -> bool) -> Vec<(u64, u64)> {
     let lines = hostile::lines(log).into_iter().zip(1..);
@@ -96,7 +115,9 @@ fn agree(log: &[u8], pattern: Pattern, size: usize, expected: &[(u64, u64)]) {
 proptest! {
     #[test]
     fn a_text_is_found_in_the_same_lines(log in log(), text in sample::select(&TEXTS[..]), size in 1..100_usize) {
-        let expected = plain(&log, |line| line.windows(text.len()).any(|part| part == text.as_bytes()));
+        let holds = |line: &[u8]| line.windows(text.len()).any(|part| part == text.as_bytes());
+        let is_raw = text.contains('\u{1b}');
+        let expected = plain(&log, |line| if is_raw { holds(line) } else { holds(&seen(line)) });
         agree(&log, Pattern::text(text, true).unwrap(), size, &expected);
     }
 
@@ -107,7 +128,9 @@ proptest! {
         size in 1..100_usize,
     ) {
         let regex = regex::bytes::Regex::new(expression).unwrap();
-        agree(&log, Pattern::expression(expression, true).unwrap(), size, &plain(&log, |line| regex.is_match(line)));
+        let is_raw = expression.contains("x1b");
+        let expected = plain(&log, |line| regex.is_match(&if is_raw { line.to_vec() } else { seen(line) }));
+        agree(&log, Pattern::expression(expression, true).unwrap(), size, &expected);
     }
 }
 
@@ -126,7 +149,7 @@ proptest! {
         logs.writer(id).unwrap().append(&log).unwrap();
         let pattern = Arc::new(Pattern::expression("error|line$|^x", true).unwrap());
         let regex = regex::bytes::Regex::new("error|line$|^x").unwrap();
-        let mut expected = plain(&log, |line| regex.is_match(line));
+        let mut expected = plain(&log, |line| regex.is_match(&seen(line)));
         let direction = if is_backward { Direction::Backward(from) } else { Direction::Forward(from) };
         if is_backward {
             expected.retain(|(number, _)| *number <= from);

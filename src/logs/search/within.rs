@@ -29,6 +29,17 @@ pub(super) fn within_a_line(expression: Hir) -> Result<Hir, PatternError> {
     })
 }
 
+/// Whether this byte stands in the expression, by itself and not as one of a class.
+pub(super) fn names(expression: &Hir, byte: u8) -> bool {
+    match expression.kind() {
+        HirKind::Literal(Literal(bytes)) => bytes.contains(&byte),
+        HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) => false,
+        HirKind::Repetition(repetition) => names(&repetition.sub, byte),
+        HirKind::Capture(capture) => names(&capture.sub, byte),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(|part| names(part, byte)),
+    }
+}
+
 fn each(parts: Vec<Hir>) -> Result<Vec<Hir>, PatternError> {
     parts.into_iter().map(within_a_line).collect()
 }

@@ -181,6 +181,11 @@ async fn every_question_is_answered_from_an_index() {
             "SELECT id FROM builds WHERE finish IS NOT NULL AND name = 'n' ORDER BY finish DESC LIMIT 25",
             "builds_by_branch (name=? AND finish>?)",
         ),
+        (
+            "SELECT b.id FROM authors a CROSS JOIN builds b ON b.finish = a.finish WHERE b.finish IS NOT NULL
+             AND a.repository = 'r' AND a.outcome IN ('failure') AND a.author = 'ada' ORDER BY a.finish DESC LIMIT 25",
+            "SEARCH a USING PRIMARY KEY (author=?); SEARCH b USING INDEX builds_by_finish (finish=?)",
+        ),
         ("SELECT seq FROM builds WHERE state <> 'finished' AND state = 'queued' ORDER BY seq", "builds_unfinished"),
     ] {
         let plan = store
