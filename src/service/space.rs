@@ -32,6 +32,9 @@ const SOON: Duration = Duration::from_secs(1);
 
 const GIB: u64 = 1 << 30;
 
+/// Smaller disks are small.
+const SMALL: u64 = 2 * GIB;
+
 /// Looks after the room.
 pub(super) struct Space {
     directories: Vec<PathBuf>,
@@ -88,7 +91,7 @@ impl Space {
         }
         let reserve = *self.reserve.borrow_and_update();
         self.warn(&disks);
-        let problem = disks.iter().find(|disk| disk.free < reserve.0).map(|disk| full(disk, reserve));
+        let problem = disks.iter().find_map(|disk| full(disk, reserve));
         self.health.send_if_modified(|health| {
             let changed = health.disk.is_some() != problem.is_some();
             match &problem {
@@ -120,13 +123,19 @@ fn is_low(disk: &Disk) -> bool {
     disk.free < (disk.size / 20).clamp(GIB, 10 * GIB).min(disk.size / 4)
 }
 
-fn full(disk: &Disk, reserve: ByteSize) -> String {
-    format!(
-        "the disk is nearly full: `{}` has {} left, and builds wait while it has less than {} (store.reserve)",
-        disk.path.display(),
-        ByteSize(disk.free).in_words(),
-        reserve.in_words()
-    )
+/// What is said of a disk that has less left than is to be kept free. Of a small one that is at most an eighth: it
+/// was given to us for more than to be kept empty.
+fn full(disk: &Disk, reserve: ByteSize) -> Option<String> {
+    let reserve = if disk.size < SMALL { reserve.min(ByteSize(disk.size / 8)) } else { reserve };
+    let full = disk.free < reserve.0;
+    full.then(|| {
+        format!(
+            "the disk is nearly full: `{}` has {} left, and builds wait while it has less than {} (store.reserve)",
+            disk.path.display(),
+            ByteSize(disk.free).in_words(),
+            reserve.in_words()
+        )
+    })
 }
 
 /// The room in a directory, or where it will be made.
@@ -149,6 +158,14 @@ mod tests {
         assert!(low(4 * GIB, 100 * GIB) && !low(6 * GIB, 100 * GIB));
         assert!(low(9 * GIB, 4000 * GIB) && !low(11 * GIB, 4000 * GIB));
         assert!(!low(GIB / 2, GIB));
+    }
+
+    #[test]
+    fn builds_wait_for_the_reserve_and_on_a_small_disk_for_an_eighth() {
+        const MIB: u64 = 1 << 20;
+        let is_full = |free, size| full(&Disk { path: PathBuf::new(), free, size }, ByteSize(256 * MIB)).is_some();
+        assert!(is_full(255 * MIB, 100 * GIB) && !is_full(256 * MIB, 100 * GIB));
+        assert!(is_full(3 * MIB, 32 * MIB) && !is_full(4 * MIB, 32 * MIB));
     }
 
     #[test]
