@@ -9,10 +9,10 @@ use std::{
 };
 
 use super::{
-    Collected, LinkOrder, PublishError, Published, boot_archive, hub,
+    Collected, KeepArtifacts, LinkOrder, PublishError, Published, boot_archive, hub, prune,
     shelf::{Occupant, Shelf},
 };
-use crate::model::ArtifactName;
+use crate::model::{ArtifactName, Timestamp};
 
 /// A boot service's directory. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -54,6 +54,14 @@ impl Kernels {
     pub fn archive(&self, kernel: &Collected) -> Result<Collected, PublishError> {
         let shelf = self.shelf()?;
         boot_archive::make(&kernel.file, &self.path).map_err(shelf.failed("pack the kernel"))
+    }
+
+    /// Removes kernels that newer ones of their link have replaced for long, and tells their names.
+    pub fn prune(&self, keep: KeepArtifacts) -> Result<Vec<String>, PublishError> {
+        if !self.path.exists() {
+            return Ok(Vec::new());
+        }
+        prune::prune(&*self.shelf()?, keep, Timestamp::now())
     }
 
     /// Whether the link means this kernel now.

@@ -46,6 +46,7 @@ pub(super) struct Tools {
     pub(super) engine: Engine,
     pub(super) mirrors: Mirrors,
     pub(super) hub: Hub,
+    pub(super) kernels: Kernels,
     pub(super) logs: Logs,
     pub(super) events: Events,
     /// To be rung when there was no room.
@@ -85,7 +86,7 @@ impl Shop {
         health: watch::Sender<Health>,
         shutdown: &Shutdown,
     ) -> Self {
-        let Tools { engine, mirrors, hub, logs, events, full } = tools;
+        let Tools { engine, mirrors, hub, kernels, logs, events, full } = tools;
         let journal = Arc::new(LiveJournal::new(Arc::clone(&lifecycle), events, logs.clone(), metrics));
         let uses = Uses::default();
         let settings = runner::Config {
@@ -105,8 +106,7 @@ impl Shop {
             health: health.clone(),
             shutdown: shutdown.clone(),
         });
-        let publisher =
-            HubPublisher::new(hub, Kernels::new(config.kernel.directory.clone()), policy::bootstrap(config));
+        let publisher = HubPublisher::new(hub, kernels, policy::bootstrap(config));
         let runner = Runner::new(settings, engine, logs.clone(), source, publisher, Arc::clone(&journal));
         Self {
             runner: Arc::new(runner),
