@@ -14,7 +14,7 @@ use std::{
 
 use autobuilder::{
     model::{ArtifactName, BuildId, CommitId, Format, GitRef},
-    publish::{Collected, Config, DirectoryHub, LinkMoved, LinkOrder, PublishError, Published},
+    publish::{Collected, Config, DirectoryHub, KeepArtifacts, LinkMoved, LinkOrder, PublishError, Published},
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -390,4 +390,42 @@ fn a_file_changed_by_hand_loses_its_hash_and_not_its_place() {
     let served = world.hub.open_artifact(LINK).unwrap().unwrap();
     assert_eq!((served.sha256, served.size), (None, 10));
     assert!(matches!(world.publish(b"older", 0, 0).unwrap().link, LinkMoved::No { .. }));
+}
+
+#[test]
+fn only_what_newer_artifacts_replaced_goes_and_never_what_a_link_means_or_somebody_else_put_there() {
+    let world = world();
+    let keep = |newest, hours| {
+        let mut gone = world.hub.prune(KeepArtifacts { newest, at_least: Duration::from_hours(hours) }).unwrap();
+        gone.sort();
+        gone
+    };
+    for number in 1..=6 {
+        world.publish(&content(number), number, i64::from(number)).unwrap();
+    }
+    // An older push that came late, another branch of the same repository, and names of other people.
+    world.publish_from("refs/heads/next", b"next", 1, 1).unwrap();
+    symlink(versioned(2), world.path("pinned")).unwrap();
+    fs::write(world.path(&versioned(9)), b"by hand").unwrap();
+    fs::write(world.path(&versioned(3)), b"changed by hand").unwrap();
+    let reading = world.hub.open_artifact(&versioned(1)).unwrap().unwrap();
+
+    assert_eq!(keep(0, 0), [""; 0], "all are kept");
+    assert_eq!(keep(1, 1), [""; 0], "all are young");
+    assert_eq!(keep(2, 0), [versioned(1), versioned(4)]);
+    assert_eq!(keep(2, 0), [""; 0]);
+    assert_eq!(keep(1, 0), [versioned(5)]);
+    assert_eq!(world.linked(), versioned(6));
+    for (number, there) in [(1, false), (2, true), (3, true), (4, false), (5, false), (6, true), (9, true)] {
+        assert_eq!(world.path(&versioned(number)).exists(), there, "{number}");
+    }
+    assert_eq!(world.hub.list().unwrap().len(), 8, "files 2, 3, 6, 9, that of the other branch, and three links");
+    let mut read = Vec::new();
+    { reading.file }.read_to_end(&mut read).unwrap();
+    assert_eq!(read, content(1));
+
+    // What was removed can be published again, and takes its old place.
+    assert!(matches!(world.publish(&content(4), 4, 4).unwrap().link, LinkMoved::No { .. }));
+    assert_eq!((world.linked(), world.served(&versioned(4)).unwrap()), (versioned(6), content(4)));
+    assert_eq!(keep(1, 0), [versioned(4)]);
 }

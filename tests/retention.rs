@@ -49,7 +49,7 @@ fn age(world: &World, id: &str) -> String {
 fn reload(world: &World, line: &str) {
     let path = world.path().join("config.toml");
     let text = fs::read_to_string(&path).unwrap();
-    let key = line.split(' ').next().unwrap();
+    let key = line.split_inclusive('=').next().unwrap();
     let lines = text.lines().filter(|line| !line.starts_with(key));
     let lines = lines.map(|kept| if kept == "[store]" { format!("{kept}\n{line}\n") } else { format!("{kept}\n") });
     fs::write(&path, lines.collect::<String>()).unwrap();
@@ -146,5 +146,36 @@ async fn builds_wait_for_room_on_the_disk_and_go_on_by_themselves() {
     reload(&world, "reserve = '0'");
     assert_eq!(world.client.ended(&id).await["exit_code"], 3);
     assert_eq!(world.client.get("/readyz").await.status(), 200);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn old_artifacts_go_when_the_operator_wants_that_and_links_stay() {
+    let world = World::new().await;
+    let script = |n: u32| format!("#!/bin/sh\necho {n} > /tmp/file\ntar czf /target/result.tar.gz -C /tmp file\n");
+    let (repository, moved) = world.tracked("acme/tool", &script(1)).await;
+    let first = world.built(&repository, &moved).await;
+    let moved = repository.push("main", &[("build.sh", &script(2))]);
+    let second = world.built(&repository, &moved).await;
+    let name = |build: &Value| build["artifact"].as_str().unwrap().to_owned();
+    reload(&world, "keep_artifacts_for = '0s'");
+    reload(&world, "keep_artifacts = 1");
+    world.until_log(&format!("Removed the old artifact `{}`", name(&first))).await;
+    let gone = world.client.get(&format!("/artifacts/{}", name(&first))).await;
+    assert_eq!(gone.status(), 404);
+    assert!(gone.text().await.unwrap().contains("none was published, or it was removed"));
+    for kept in [name(&second), "acme-tool-main.flist".to_owned()] {
+        assert_eq!(world.client.get(&format!("/artifacts/{kept}")).await.status(), 200, "{kept}");
+    }
+    let listing = world.client.text("/artifacts").await;
+    assert!(listing.contains(&name(&second)) && !listing.contains(&name(&first)));
+
+    // The commit is built again, and the link stays with the newer push.
+    let id = first["id"].as_str().unwrap();
+    let (status, answer) = world.client.order(&format!("/api/builds/{id}/retry"), json!({})).await;
+    assert_eq!(status, 202, "{answer}");
+    let again = world.client.ended(answer["builds"][0].as_str().unwrap()).await;
+    assert_eq!((&again["outcome"], name(&again)), (&json!("success"), name(&first)));
+    assert_eq!(fs::read_link(world.artifacts().join("acme-tool-main.flist")).unwrap(), PathBuf::from(name(&second)));
     world.end().await;
 }

@@ -248,6 +248,10 @@ section!(
         directory: PathBuf = PathBuf::from("data"),
         /// How long logs of builds that have ended are kept; `0s` for ever.
         keep_logs: HumanDuration = HumanDuration(std::time::Duration::ZERO),
+        /// How many artifacts of each link are kept; 0 for all.
+        keep_artifacts: usize = 0,
+        /// For how long at least the others are.
+        keep_artifacts_for: HumanDuration = minutes(30 * 24 * 60),
         /// Room that builds leave on the disks: while there is less, they wait.
         reserve: ByteSize = ByteSize(256 << 20),
     }

@@ -41,7 +41,9 @@ async fn file(name: String, parts: Shared, headers: HeaderMap) -> Answer {
     };
     let served = served.map_err(|error| Problem::unavailable("the artifact could not be read", &error))?;
     let Some(served) = served else {
-        return elsewhere(&parts, &name).ok_or_else(|| Problem::not_found(format!("there is no artifact `{name}`")));
+        let nowhere =
+            || Problem::not_found(format!("there is no artifact `{name}`: none was published, or it was removed"));
+        return elsewhere(&parts, &name).ok_or_else(nowhere);
     };
     let modified = httpdate::fmt_http_date(served.modified.to_system_time());
     let versioned = served.file_name.clone();

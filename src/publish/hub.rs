@@ -9,11 +9,12 @@ use super::{
     Collected, Config, LinkMoved, LinkOrder, PublishError, Published,
     listing::{self, Entry},
     name,
+    prune::{self, KeepArtifacts},
     record::Record,
     served::{self, Served},
     shelf::{Occupant, Shelf},
 };
-use crate::model::{Artifact, ArtifactName, Format};
+use crate::model::{Artifact, ArtifactName, Format, Timestamp};
 
 /// A hub in one or two directories of this machine. Clones are the same hub.
 #[derive(Debug, Clone)]
@@ -74,6 +75,12 @@ impl DirectoryHub {
         Ok(entries)
     }
 
+    /// Removes files that newer ones of their link have replaced for long, and tells their names.
+    pub fn prune(&self, keep: KeepArtifacts) -> Result<Vec<String>, PublishError> {
+        let pruned = self.shelves().map(|shelf| prune::prune(shelf, keep, Timestamp::now()));
+        Ok(pruned.collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
     fn shelves(&self) -> impl Iterator<Item = &Shelf> {
         let second = (!Arc::ptr_eq(&self.flists, &self.binaries)).then_some(&*self.binaries);
         std::iter::once(&*self.flists).chain(second)
@@ -94,7 +101,7 @@ pub(super) fn publish_in(
     // Synced before it has a name: after a loss of power, a name never leads to half a file.
     let (incoming, file) = shelf.receive(artifact)?;
     let metadata = file.metadata().map_err(shelf.failed("write the artifact"))?;
-    let mut record = Record::new(order, &published.sha256, &metadata);
+    let mut record = Record::new(order, &name.link, &published.sha256, &metadata);
 
     let _settling = shelf.settle();
     let link = place_of_link(shelf, &name.link, order)?;

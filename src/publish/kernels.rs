@@ -9,10 +9,11 @@ use std::{
 };
 
 use super::{
-    Collected, Entry, LinkOrder, PublishError, Published, Served, boot_archive, hub, listing, served,
+    Collected, Entry, KeepArtifacts, LinkOrder, PublishError, Published, Served, boot_archive, hub, listing, prune,
+    served,
     shelf::{Occupant, Shelf},
 };
-use crate::model::{Artifact, ArtifactName};
+use crate::model::{Artifact, ArtifactName, Timestamp};
 
 /// A boot service's directory. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -87,6 +88,11 @@ impl Kernels {
     pub fn archive(&self, kernel: &Collected) -> Result<Collected, PublishError> {
         let shelf = self.shelf()?;
         boot_archive::make(&kernel.file, &self.path).map_err(shelf.failed("pack the kernel"))
+    }
+
+    /// Removes kernels that newer ones of their link have replaced for long, and tells their names.
+    pub fn prune(&self, keep: KeepArtifacts) -> Result<Vec<String>, PublishError> {
+        self.found()?.map_or_else(|| Ok(Vec::new()), |shelf| prune::prune(&shelf, keep, Timestamp::now()))
     }
 
     /// Whether the link means this kernel now.

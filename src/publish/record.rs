@@ -28,6 +28,9 @@ pub struct Origin {
 pub(super) struct Record {
     #[serde(flatten)]
     pub(super) origin: Origin,
+    /// The link it was published for; a record that does not say is no ground to remove a file.
+    #[serde(default)]
+    pub(super) link: String,
     /// Where the push stands among the pushes of its ref.
     pub(super) position: i64,
     pub(super) sha256: String,
@@ -49,9 +52,10 @@ impl Origin {
 }
 
 impl Record {
-    pub(super) fn new(order: &LinkOrder, sha256: &str, file: &Metadata) -> Self {
+    pub(super) fn new(order: &LinkOrder, link: &str, sha256: &str, file: &Metadata) -> Self {
         Self {
             origin: Origin::of(order),
+            link: link.to_owned(),
             position: order.position,
             sha256: sha256.to_owned(),
             size: file.len(),

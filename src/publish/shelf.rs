@@ -156,6 +156,22 @@ impl Shelf {
         }
     }
 
+    /// Removes a file, and then its record; who reads it reads on to its end.
+    pub(super) fn remove(&self, name: &str) -> Result<(), PublishError> {
+        for directory in [&self.directory, &self.records] {
+            match unlinkat(directory, name, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) => return Err(self.failed("remove an old artifact")(errno.into())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Every name that has a record.
+    pub(super) fn recorded(&self) -> Result<Vec<String>, PublishError> {
+        names(&self.records).map_err(self.failed("list records"))
+    }
+
     /// Every name in the directory.
     pub(super) fn names(&self) -> Result<Vec<String>, PublishError> {
         names(&self.directory).map_err(self.failed("list names"))

@@ -5,7 +5,12 @@ use std::{fs, path::Path, sync::Arc};
 use tokio::sync::{Notify, watch};
 use tracing::{error, info};
 
-use super::{StartError, hooks, hub, pictures, policy, relay, retention::OldLogs, space::Space, tidy, worker};
+use super::{
+    StartError, hooks, hub, pictures, policy, relay,
+    retention::{OldArtifacts, OldLogs},
+    space::Space,
+    tidy, worker,
+};
 use crate::{
     bus::{Bus, Events, Subscription},
     catalog::{CatalogSync, Keeper, Location},
@@ -49,6 +54,7 @@ pub(super) struct Background {
     hooks: Option<hooks::Hooks>,
     patrol: Patrol,
     old_logs: OldLogs,
+    old_artifacts: OldArtifacts,
     space: Space,
     mirrors: Mirrors,
     catalog: Arc<Keeper>,
@@ -115,10 +121,13 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
     });
     let patrol = Patrol::new(Arc::clone(&intake), Rounds { interval: config.poll.interval.0, all: config.poll.all });
     let old_logs = OldLogs::new(logs.clone(), database.clone(), live.keep_logs.subscribe());
+    // One of each directory, so that one lock decides about its links.
+    let kernels = Kernels::new(config.kernel.directory.clone());
+    let keep = live.keep_artifacts.subscribe();
+    let old_artifacts = OldArtifacts::new(hub.directory().clone(), kernels.clone(), keep);
     let full = Arc::new(Notify::new());
     let space = Space::new(config, live.reserve.subscribe(), health.clone(), metrics.clone(), Arc::clone(&full));
     let public_url = public_url(config);
-    let kernels = Kernels::new(config.kernel.directory.clone());
     let tools = worker::Tools {
         engine,
         mirrors,
@@ -169,6 +178,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         hooks,
         patrol,
         old_logs,
+        old_artifacts,
         space,
         mirrors: routes.intake.mirrors.clone(),
         catalog: Arc::clone(&keeper),
@@ -208,7 +218,7 @@ impl Background {
     /// Starts everything that goes on behind the listener.
     pub(super) fn start(self) {
         let Self { shutdown, database, logs, news, board, relay, intake, restored, .. } = self;
-        let Self { courier, hooks, patrol, old_logs, space, mirrors, catalog, sync, shop, .. } = self;
+        let Self { courier, hooks, patrol, old_logs, old_artifacts, space, mirrors, catalog, sync, shop, .. } = self;
         let store = database.clone();
         let feed =
             live::follow(board, news, move || pictures::take(store.clone(), logs.clone()), shutdown.leave_token());
@@ -229,6 +239,7 @@ impl Background {
         }
         shutdown.spawn(patrol.work(shutdown.clone()));
         shutdown.spawn(old_logs.work(shutdown.clone()));
+        shutdown.spawn(old_artifacts.work(shutdown.clone()));
         shutdown.spawn(space.work(shutdown.clone()));
         shutdown.spawn(tidy::tidy_ledger(database, shutdown.clone()));
         shutdown.spawn(tidy::tidy_mirrors(mirrors, catalog, sync, shutdown.clone()));

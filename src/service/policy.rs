@@ -11,7 +11,7 @@ use crate::{
     config::{Config, ConfigError},
     hook,
     model::{Branch, ByteSize, GitRef, HumanDuration, Limits, Recipe, Repository},
-    publish::Bootstrap,
+    publish::{Bootstrap, KeepArtifacts},
 };
 
 /// All the operator says: defaults, exceptions, and pipelines.
@@ -76,6 +76,7 @@ fn hook(config: &Config) -> hook::Config {
 pub(super) struct Live {
     pub(super) hook: Arc<ArcSwap<hook::Config>>,
     pub(super) keep_logs: watch::Sender<HumanDuration>,
+    pub(super) keep_artifacts: watch::Sender<KeepArtifacts>,
     pub(super) reserve: watch::Sender<ByteSize>,
 }
 
@@ -84,6 +85,7 @@ impl Live {
         Self {
             hook: Arc::new(ArcSwap::from_pointee(hook(config))),
             keep_logs: watch::Sender::new(config.store.keep_logs),
+            keep_artifacts: watch::Sender::new(keep_artifacts(config)),
             reserve: watch::Sender::new(config.store.reserve),
         }
     }
@@ -92,8 +94,13 @@ impl Live {
     pub(super) fn change(&self, config: &Config) {
         self.hook.store(Arc::new(hook(config)));
         self.keep_logs.send_replace(config.store.keep_logs);
+        self.keep_artifacts.send_replace(keep_artifacts(config));
         self.reserve.send_replace(config.store.reserve);
     }
+}
+
+fn keep_artifacts(config: &Config) -> KeepArtifacts {
+    KeepArtifacts { newest: config.store.keep_artifacts, at_least: config.store.keep_artifacts_for.0 }
 }
 
 /// Values of the secrets that a recipe asks for and was granted.
@@ -124,7 +131,8 @@ pub(super) fn needs_restart(before: &Config, after: &Config) -> Vec<String> {
             kernel.retain(|key, _| !["pipeline", "prefix", "fallback"].contains(&key));
         }
         if let Some(toml::Value::Table(store)) = table.get_mut("store") {
-            store.retain(|key, _| !["keep_logs", "reserve"].contains(&key));
+            let live = ["keep_logs", "keep_artifacts", "keep_artifacts_for", "reserve"];
+            store.retain(|key, _| !live.contains(&key));
         }
         table
     };

@@ -1,4 +1,5 @@
-//! Removes logs that have been kept long enough: at start, every hour, and when the operator's wish changes.
+//! Removes logs and artifacts that have been kept long enough: at start, every hour, and when the operator's wish
+//! changes.
 //!
 //! Only whole logs of builds that ended go, with their indexes and directories that are empty then. What is in
 //! the history stays there, so whoever asks for such a log is told that it was removed.
@@ -12,6 +13,7 @@ use tracing::{info, warn};
 use crate::{
     logs::{Logs, Shard},
     model::{BuildId, HumanDuration, Timestamp},
+    publish::{DirectoryHub, KeepArtifacts, Kernels, PublishError},
     shutdown::Shutdown,
     sqlite::{self, Database},
     store::history,
@@ -24,6 +26,13 @@ pub(super) struct OldLogs {
     logs: Logs,
     database: Database,
     keep: watch::Receiver<HumanDuration>,
+}
+
+/// Removes old artifacts.
+pub(super) struct OldArtifacts {
+    hub: DirectoryHub,
+    kernels: Kernels,
+    keep: watch::Receiver<KeepArtifacts>,
 }
 
 /// Old logs stay for now.
@@ -82,6 +91,33 @@ impl OldLogs {
             blocking(move || empty(&logs, &shard, &ended)).await?;
         }
         Ok(removed)
+    }
+}
+
+impl OldArtifacts {
+    /// So much of what lies there is kept.
+    pub(super) fn new(hub: DirectoryHub, kernels: Kernels, keep: watch::Receiver<KeepArtifacts>) -> Self {
+        Self { hub, kernels, keep }
+    }
+
+    /// Goes on until the service leaves.
+    pub(super) async fn work(mut self, shutdown: Shutdown) {
+        loop {
+            let keep = *self.keep.borrow_and_update();
+            let (hub, kernels) = (self.hub.clone(), self.kernels.clone());
+            match spawn_blocking(move || Ok::<_, PublishError>((hub.prune(keep)?, kernels.prune(keep)?))).await {
+                Ok(Ok((artifacts, kernels))) => {
+                    artifacts.iter().chain(&kernels).for_each(|name| info!("Removed the old artifact `{name}`"));
+                }
+                Ok(Err(failure)) => warn!("Old artifacts stay for now: {failure}"),
+                Err(stopped) => warn!("Old artifacts stay for now: {stopped}"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(OFTEN) => {}
+                Ok(()) = self.keep.changed() => {}
+                () = shutdown.draining() => return,
+            }
+        }
     }
 }
 
