@@ -13,6 +13,7 @@ use super::{
     reply::{self, Problem},
     with,
 };
+use crate::publish::{Entry, Origin};
 
 pub(super) fn routes(
     parts: &Shared,
@@ -84,22 +85,26 @@ async fn list(parts: Shared) -> Answer {
     Ok(reply::with_type(assets::LISTING.replace("{rows}", &rows).into(), "text/html; charset=utf-8"))
 }
 
-fn row(entry: &crate::publish::Entry) -> String {
+fn row(entry: &Entry) -> String {
     let points = entry
         .target
         .as_ref()
         .map(|target| format!(" <span class=\"points\">→ {}</span>", escaped(target)))
         .unwrap_or_default();
-    let from =
-        entry.origin.as_ref().map(|origin| format!("{} {}", origin.repository, origin.git_ref)).unwrap_or_default();
+    let from = entry.origin.as_ref().map(from_build).unwrap_or_default();
     format!(
-        "<tr><td><a href=\"/artifacts/{}\">{}</a>{points}</td><td class=\"number\">{}</td><td><time>{}</time></td><td>{}</td></tr>\n",
+        "<tr><td><a href=\"/artifacts/{}\">{}</a>{points}</td><td class=\"number\">{}</td><td><time>{}</time></td><td>{from}</td></tr>\n",
         encoded(&entry.name),
         escaped(&entry.name),
         size(entry.size),
         httpdate::fmt_http_date(entry.modified.to_system_time()),
-        escaped(&from),
     )
+}
+
+/// The build that made it, by what it was built of.
+fn from_build(origin: &Origin) -> String {
+    let what = format!("{} {}", origin.repository, origin.git_ref.name());
+    format!("<a href=\"/build/{}\">{}</a>", origin.build, escaped(&what))
 }
 
 fn size(bytes: u64) -> String {
