@@ -109,6 +109,10 @@ async fn a_failing_build_says_why_at_first_sight() {
     assert_eq!(page.value(&on_screen("#verdict")).await, true);
     page.until("(({scrollTop, scrollHeight, clientHeight}) => scrollTop > 0 && scrollTop + clientHeight >= scrollHeight - 1)(document.querySelector('#log'))").await;
     page.until(&on_screen(LAST_LINE)).await;
+    // Of a build this short, too, the stages fill their row.
+    let filled = "(({children, lastElementChild: last, clientWidth}) => children.length > 2 && last.offsetLeft + last.offsetWidth \
+        - children[0].offsetLeft > clientWidth - 2)(document.querySelector('#timeline'))";
+    page.until(filled).await;
     page.end().await;
     world.end().await;
 }

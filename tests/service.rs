@@ -69,7 +69,9 @@ async fn a_push_becomes_a_published_artifact() {
     assert_eq!(world.client.get("/status/acme/tool/main").await.status(), 200);
     assert_eq!(world.client.get("/status/acme/other").await.status(), 404);
     assert!(world.client.text("/badge/acme/tool/main.svg").await.contains("passing"));
-    assert!(world.client.text("/artifacts/").await.contains("acme-tool-main.flist"));
+    let listing = world.client.text("/artifacts/").await;
+    assert!(listing.contains("acme-tool-main.flist"));
+    assert!(listing.contains(&format!("<a href=\"/build/{id}\">acme/tool main</a>")), "{listing}");
     assert!(world.client.text("/metrics").await.contains("autobuilder_builds_total{outcome=\"success\"} 1"));
     assert!(world.client.text("/monitor").await.contains("<title>"));
     let deliveries = world.client.json("/deliveries").await;

@@ -59,7 +59,7 @@ function renderRunning(running, known) {
   byId('running-none').hidden = !known || running.length > 0;
   setText(byId('running-count'), String(running.length));
   reconcile(byId('running-list'), running, (build) => build.id, makeCard,
-    (card, build) => updateCard(card, build, model.tails.get(build.id)?.text ?? ''));
+    (card, build) => updateCard(card, build, model.tails.get(build.id)?.text ?? build.monitor ?? ''));
 }
 
 function renderQueue(waiting) {

@@ -24,6 +24,8 @@ pub(super) async fn measure() -> Table {
     for (what, path) in [
         ("GET /build/history", "/build/history".to_owned()),
         ("... of one repository", "/build/history?repository=acme/r7".to_owned()),
+        ("... of one author", "/build/history?author=Ada".to_owned()),
+        ("... of an author in one repository", "/build/history?author=Ada&repository=acme/r7".to_owned()),
         ("... before a build", format!("/build/history?before=01900000000070008000{:012x}", FEW / 2)),
     ] {
         let (measured, floor) = in_turns(&long, &short, &Request::get(&path)).await;

@@ -29,6 +29,8 @@ async fn fill(world: &World, builds: u32) {
              1 + n.n / 10, recipe, state, stage, attempt, not_before, reason, repeats, cancelling, queued, started,
              ended, digest, container, n.n, outcome, cause, message, exit_code, artifact, usual
            FROM n, (SELECT * FROM builds WHERE repository = 'acme/tool');
+         INSERT OR IGNORE INTO authors SELECT 'ada', finish, repository, name, script, outcome FROM builds
+           WHERE finish IS NOT NULL;
          DROP TABLE n;"
     );
     let filled = database.write(move |tx| Ok(tx.execute_batch(&sql)?)).await;

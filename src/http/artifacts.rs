@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     model::ByteSize,
-    publish::{Entry, PublishError},
+    publish::{Entry, Origin, PublishError},
 };
 
 pub(super) fn routes(
@@ -100,14 +100,18 @@ fn row(entry: &Entry) -> String {
         .as_ref()
         .map(|target| format!(" <span class=\"points\">→ {}</span>", escaped(target)))
         .unwrap_or_default();
-    let from =
-        entry.origin.as_ref().map(|origin| format!("{} {}", origin.repository, origin.git_ref)).unwrap_or_default();
+    let from = entry.origin.as_ref().map(from_build).unwrap_or_default();
     format!(
-        "<tr><td><a href=\"/artifacts/{}\">{}</a>{points}</td><td class=\"number\">{}</td><td><time>{}</time></td><td>{}</td></tr>\n",
+        "<tr><td><a href=\"/artifacts/{}\">{}</a>{points}</td><td class=\"number\">{}</td><td><time>{}</time></td><td>{from}</td></tr>\n",
         encoded(&entry.name),
         escaped(&entry.name),
         ByteSize(entry.size).in_words(),
         httpdate::fmt_http_date(entry.modified.to_system_time()),
-        escaped(&from),
     )
+}
+
+/// The build that made it, by what it was built of.
+fn from_build(origin: &Origin) -> String {
+    let what = format!("{} {}", origin.repository, origin.git_ref.name());
+    format!("<a href=\"/build/{}\">{}</a>", origin.build, escaped(&what))
 }

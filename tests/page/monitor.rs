@@ -214,6 +214,16 @@ async fn a_relay_without_a_service_leaves_nobody_with_an_old_page() {
     say(&page, "status", &json!({})).await;
     say(&page, "history", &json!([])).await;
     page.sees("#connection", "live").await;
+    // A page that lost its websocket keeps what it knew of a running build.
+    let mut running = build(1, "building");
+    running["monitor"] = json!("the last known line");
+    say(&page, "status", &by_id(&[running])).await;
+    page.sees(".card .tail", "the last known line").await;
+    page.value("void window.wire.socket.onclose({})").await;
+    page.sees("#connection", "reconnecting").await;
+    assert_eq!(page.text(".card .tail").await, "the last known line");
+    page.sees("#connection", "live").await;
+    say(&page, "status", &json!({})).await;
     let deserted = json!({"connected": true, "live": false, "message": "the service has not been heard of"});
     say(&page, "bus", &deserted).await;
     // It is only cut off from the bus.
