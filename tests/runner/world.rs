@@ -230,7 +230,11 @@ impl World {
     }
 
     pub(crate) async fn until_running(&self, job: &Job) {
-        self.until(async || self.stages(job).contains(&Stage::Building)).await;
+        self.until_stage(job, Stage::Building).await;
+    }
+
+    pub(crate) async fn until_stage(&self, job: &Job, stage: Stage) {
+        self.until(async || self.stages(job).contains(&stage)).await;
     }
 
     async fn until(&self, holds: impl AsyncFn() -> bool) {
