@@ -525,6 +525,25 @@ async fn sighup_takes_a_changed_secret_over() {
 }
 
 #[tokio::test]
+async fn a_client_that_sends_too_much_comes_to_read_why() {
+    let world = World::without_engine().await;
+    for chunked in [false, true] {
+        let request = world.client.request(reqwest::Method::POST, "/hook/monitor-watch");
+        let body = vec![b' '; 40 << 20];
+        let request = match chunked {
+            true => {
+                request.body(reqwest::Body::wrap_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(body)])))
+            }
+            false => request.body(body),
+        };
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 413);
+        assert!(response.text().await.unwrap().contains("larger than 25 MiB"));
+    }
+    world.end().await;
+}
+
+#[tokio::test]
 async fn kills_at_any_moment_lose_no_build_no_line_and_no_attempt() {
     let mut world = World::with("parallel = 3").await;
     let script = "#!/bin/sh\nfor i in $(seq 1 300); do echo line $i; [ $((i % 60)) != 0 ] || sleep 0.1; done\n\
