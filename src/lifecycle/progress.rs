@@ -12,6 +12,7 @@ use crate::{
     queue,
     store::{
         builds::{self, BuildRow},
+        pushes,
         stages::{self, Entered},
     },
 };
@@ -123,6 +124,13 @@ impl Lifecycle {
         }
         self.database.write_later(move |tx| builds::set_delay(tx, id, &reason));
         self.announce(vec![changed]);
+    }
+
+    /// The source told what the push of a running build did not. May be lost in a crash, as above.
+    pub fn describe(&self, build: &Build) {
+        let (id, author, message) = (build.id, build.push.author.clone(), build.push.message.clone());
+        self.database.write_later(move |tx| pushes::describe(tx, id, author.as_ref(), &message));
+        self.announce(vec![build.clone()]);
     }
 
     /// A running build has a container or an image. May be lost in a crash, as above.

@@ -136,7 +136,10 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
 
     async fn source(&self) -> Result<(), Stop> {
         let build = &self.job.build;
-        self.runner.source.prepare(build, &self.workspace.source()).await.map_err(RunError::Source)?;
+        let prepared = self.runner.source.prepare(build, &self.workspace.source()).await;
+        if let Some(commit) = prepared.map_err(RunError::Source)? {
+            self.note(Progress::Commit(commit));
+        }
         if build.recipe.script_at == ScriptAt::Image {
             return Ok(());
         }

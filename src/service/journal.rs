@@ -11,7 +11,7 @@ use crate::{
     lifecycle::Lifecycle,
     logs::Logs,
     metrics::Metrics,
-    model::{Build, BuildId, BuildState, Stage},
+    model::{Build, BuildId, BuildState, CommitInfo, Stage},
     runner::{Journal, Progress},
 };
 
@@ -52,6 +52,13 @@ impl LiveJournal {
         }
     }
 
+    fn describe(&self, id: BuildId, said: CommitInfo) {
+        let mut running = self.lock();
+        let Some(entry) = running.get_mut(&id) else { return };
+        entry.build.push.fill(said);
+        self.lifecycle.describe(&entry.build);
+    }
+
     fn change(&self, id: BuildId, change: impl FnOnce(&mut Build)) {
         let mut running = self.lock();
         let Some(entry) = running.get_mut(&id) else { return };
@@ -83,6 +90,7 @@ impl Journal for Arc<LiveJournal> {
     fn note(&self, build: BuildId, progress: Progress) {
         match progress {
             Progress::Stage(stage) => self.enter(build, stage),
+            Progress::Commit(said) => self.describe(build, said),
             Progress::Image(digest) => self.change(build, |build| build.baseimage_digest = Some(digest)),
             Progress::Container(id) => self.change(build, |build| build.container = Some(id)),
             Progress::Output { offset, bytes } => {
