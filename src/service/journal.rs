@@ -46,9 +46,10 @@ impl LiveJournal {
     }
 
     /// Something outside keeps a build from going on.
-    pub(super) fn delay(&self, id: BuildId, reason: String) {
-        if let Some(entry) = self.lock().get(&id) {
-            self.lifecycle.delay(&entry.build, reason);
+    pub(super) async fn delay(&self, id: BuildId, reason: String) {
+        let build = self.lock().get(&id).map(|entry| entry.build.clone());
+        if let Some(build) = build {
+            self.lifecycle.delay(build, reason).await;
         }
     }
 

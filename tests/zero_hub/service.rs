@@ -6,6 +6,7 @@ use super::common::{
     World,
     client::PATIENCE,
     docker::docker,
+    forge_api::ForgeApi,
     hub::{Act, Call, FakeHub, TOKEN, USER},
     repository::{Moved, Repository},
     world::recipe,
@@ -215,6 +216,34 @@ async fn a_refused_token_fails_the_build_and_a_retry_sends_what_was_built() {
     assert!(!log.contains("the script ran") && log.contains("uploading"), "{log}");
     hub.look(|hub| assert!(hub.links[LINK].contains(&moved.after[..10])));
     assert!(!world.log().contains(TOKEN));
+    end(world).await;
+}
+
+#[tokio::test]
+async fn the_forge_hears_once_that_the_hub_is_waited_for_and_why() {
+    let (api, mut hub) = (ForgeApi::new().await, FakeHub::new().await);
+    let world = World::beside(&api, &hub.configuration("data/artifacts")).await;
+    let (repository, moved) = world.tracked("acme/tool", GOOD).await;
+    hub.stop().await;
+    let id = pushed(&world, &repository, &moved).await;
+    let waits = |api: &ForgeApi| {
+        let (state, words) = api.shown(&moved.after, "autobuilder/build.sh")?;
+        (state == "pending" && words.starts_with("built, waits for the hub to take it: ")).then_some(words)
+    };
+    let words = api.until("that the build waits for the hub", waits).await;
+    assert!(words.contains("could not be reached") && words.chars().count() <= 140, "{words}");
+    for times in 2..4 {
+        let path = format!("/api/builds/{id}/retry");
+        assert_eq!(world.client.order(&path, json!({})).await.0, 202);
+        let tried = async { while log(&world, &id).await.matches("trying again").count() < times {} };
+        tokio::time::timeout(PATIENCE, tried).await.unwrap();
+    }
+    hub.start().await;
+    assert_eq!(world.client.ended(&id).await["outcome"], "success");
+    assert_eq!(api.verdict(&moved.after, "autobuilder/build.sh").await.0, "success");
+    let told = api.statuses(&moved.after);
+    let waiting = told.iter().filter(|status| status["description"].as_str().unwrap().starts_with("built, waits"));
+    assert_eq!(waiting.count(), 1, "{told:#?}");
     end(world).await;
 }
 
