@@ -120,9 +120,9 @@ async fn waiting(parts: &Shared) -> Result<Queue, Problem> {
 
 fn trouble(parts: &Shared) -> Option<String> {
     let health = parts.health.borrow();
-    match &health.engine {
+    match health.engine.as_ref().or(health.disk.as_ref()) {
         None if !health.started => Some("the service is starting".to_owned()),
-        engine => engine.clone(),
+        trouble => trouble.cloned(),
     }
 }
 

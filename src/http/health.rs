@@ -19,6 +19,8 @@ use super::{
 pub struct Health {
     /// The container engine: none if it answers.
     pub engine: Option<String>,
+    /// The disks that builds write to: none if they have room.
+    pub disk: Option<String>,
     /// The directory shared with containers: none if both see the same.
     pub tmp_directory: Option<String>,
     /// The hub, if it is elsewhere: none if it takes artifacts. While it does not they wait, and the
@@ -43,12 +45,13 @@ async fn ready(parts: Shared) -> Answer {
     let catalog = parts.sync.is_loaded();
     // Told, and no reason to be taken out of service: builds do not need it.
     let bus = parts.link.as_ref().and_then(|link| link.borrow().trouble().map(str::to_owned));
-    let well =
-        store.is_none() && health.engine.is_none() && health.tmp_directory.is_none() && health.started && catalog;
+    let trouble = [&store, &health.engine, &health.disk, &health.tmp_directory];
+    let well = trouble.iter().all(|trouble| trouble.is_none()) && health.started && catalog;
     let body = json!({
         "status": if well { "ready" } else { "not ready" },
         "store": store,
         "engine": health.engine,
+        "disk": health.disk,
         "tmp_directory": health.tmp_directory,
         "hub": health.hub,
         "catalog": if catalog { None } else { Some(unread(&parts)) },

@@ -13,6 +13,7 @@ mod pictures;
 mod policy;
 mod porter;
 mod relay;
+mod room;
 mod tidy;
 mod watched;
 mod worker;

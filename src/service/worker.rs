@@ -19,6 +19,7 @@ use super::{
     journal::LiveJournal,
     policy,
     porter::Porter,
+    room::Room,
     tidy,
 };
 use crate::{
@@ -68,6 +69,7 @@ pub(super) struct Shop {
     grants: Arc<Vec<Grant>>,
     default_image: String,
     keep: Keep,
+    room: Arc<Room>,
     places: Arc<Semaphore>,
     builds: TaskTracker,
     health: watch::Sender<Health>,
@@ -118,6 +120,7 @@ impl Shop {
             grants: Arc::new(config.grant.clone()),
             default_image: config.build.default_baseimage.clone(),
             keep: tidy::keep(&config.kernel),
+            room: Arc::new(Room::new(config)),
             places: Arc::new(Semaphore::new(config.build.parallel)),
             builds: TaskTracker::new(),
             health,
@@ -155,8 +158,10 @@ impl Shop {
         self.builds.spawn(async move { probing.probe().await });
         loop {
             let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
-            // An engine that is away must not use up the attempts of every build that waits.
-            let healthy = self.health.subscribe().wait_for(|health| health.engine.is_none()).await.is_ok();
+            // An engine that is away, or a full disk, must not use up the attempts of every build that waits.
+            self.look_for_room();
+            let can_build = |health: &Health| health.engine.is_none() && health.disk.is_none();
+            let healthy = self.health.subscribe().wait_for(can_build).await.is_ok();
             if !healthy {
                 return;
             }
@@ -284,6 +289,7 @@ impl Shop {
         if ending.cause == Cause::Engine {
             self.ask_engine().await;
         }
+        self.look_for_room();
         if failure.is_retryable() {
             self.lifecycle.try_again(claim, ending).await;
         } else {
@@ -312,11 +318,32 @@ impl Shop {
     async fn watch_engine(&self) {
         loop {
             tokio::select! {
-                () = tokio::time::sleep(if self.health.borrow().engine.is_some() { AWAY } else { PULSE }) => {}
+                () = tokio::time::sleep(self.until_next_pulse()) => {}
                 () = self.shutdown.leaving() => return,
             }
             self.ask_engine().await;
+            self.look_for_room();
         }
+    }
+
+    fn until_next_pulse(&self) -> Duration {
+        let health = self.health.borrow();
+        if health.engine.is_some() || health.disk.is_some() { AWAY } else { PULSE }
+    }
+
+    /// Asks the file systems, which takes microseconds.
+    fn look_for_room(&self) {
+        let lacking = self.room.lacking();
+        self.health.send_if_modified(|health| {
+            let changed = health.disk.is_some() != lacking.is_some();
+            match &lacking {
+                Some(lacking) if changed => warn!("No build can start: {lacking}"),
+                None if changed => info!("The disks have room again"),
+                _ => {}
+            }
+            health.disk = lacking;
+            changed
+        });
     }
 
     async fn ask_engine(&self) {
