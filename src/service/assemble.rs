@@ -10,7 +10,7 @@ use super::{StartError, hooks, hub, pictures, policy, relay, worker};
 use crate::{
     bus::{Bus, Events, Subscription},
     catalog::{CatalogSync, Keeper, Location},
-    config::Config,
+    config::{Config, Grant},
     git::{self, Mirrors},
     hook,
     http::{self, Health},
@@ -33,6 +33,7 @@ pub(super) struct Parts {
     pub(super) catalog: Arc<Keeper>,
     pub(super) sync: Arc<CatalogSync>,
     pub(super) hook: Arc<ArcSwap<hook::Config>>,
+    pub(super) grants: Arc<ArcSwap<Vec<Grant>>>,
     pub(super) background: Background,
 }
 
@@ -112,7 +113,15 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
     });
     let patrol = Patrol::new(Arc::clone(&intake), Rounds { interval: config.poll.interval.0, all: config.poll.all });
     let public_url = public_url(config);
-    let tools = worker::Tools { engine, mirrors, hub: hub.clone(), logs: logs.clone(), events: events.clone() };
+    let grants = Arc::new(ArcSwap::from_pointee(config.grant.clone()));
+    let tools = worker::Tools {
+        engine,
+        mirrors,
+        hub: hub.clone(),
+        logs: logs.clone(),
+        events: events.clone(),
+        grants: Arc::clone(&grants),
+    };
     let shop = worker::Shop::new(config, &instance, tools, Arc::clone(&lifecycle), metrics.clone(), health, shutdown);
     let routes = http::Parts {
         intake,
@@ -153,7 +162,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         patrol,
         shop,
     };
-    Ok(Parts { lock, routes, catalog: keeper, sync, hook, background })
+    Ok(Parts { lock, routes, catalog: keeper, sync, hook, grants, background })
 }
 
 fn make(directory: &Path) -> Result<(), StartError> {

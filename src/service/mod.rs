@@ -35,10 +35,11 @@ pub use self::{
 use crate::{
     bus::Events,
     catalog::{CatalogSync, Keeper},
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, Grant},
     hook, http,
     intake::Intake,
     model::Build,
+    publish::Hub,
     shutdown::Shutdown,
     sqlite::{self, Database},
     store,
@@ -59,6 +60,8 @@ struct Inner {
     events: Events,
     database: Database,
     hook: Arc<ArcSwap<hook::Config>>,
+    grants: Arc<ArcSwap<Vec<Grant>>>,
+    hub: Hub,
     config: ArcSwap<Config>,
     /// Held as long as anything uses the data directory.
     _lock: store::Lock,
@@ -118,8 +121,9 @@ impl Service {
         let listener =
             TcpListener::bind(listen).await.map_err(|source| StartError::Listen { address: listen, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address: listen, source })?;
-        let assemble::Parts { lock, routes, catalog, sync, hook, background } = parts;
+        let assemble::Parts { lock, routes, catalog, sync, hook, grants, background } = parts;
         let (events, database, intake) = (routes.events.clone(), routes.database.clone(), Arc::clone(&routes.intake));
+        let hub = routes.hub.clone();
         let (leaving, served) = (shutdown.clone(), http::routes(routes));
         shutdown.spawn(async move { http::serve(listener, served, leaving).await });
         background.start();
@@ -134,6 +138,8 @@ impl Service {
                 events,
                 database,
                 hook,
+                grants,
+                hub,
                 config: ArcSwap::from_pointee(config),
                 _lock: lock,
             }),
@@ -179,8 +185,13 @@ impl Service {
         match (config.check(), policy::whole_policy(&config)) {
             (Ok(_), Ok(policy)) => {
                 self.inner.hook.store(Arc::new(policy::hook(&config)));
+                self.inner.grants.store(Arc::new(config.grant.clone()));
                 self.inner.catalog.set_policy(policy);
-                for section in policy::needs_restart(&self.inner.config.load(), &config) {
+                let before = self.inner.config.load();
+                if let Some((hub, token)) = self.inner.hub.zero().zip(policy::new_hub_token(&before, &config)) {
+                    hub.take_token(token);
+                }
+                for section in policy::needs_restart(&before, &config) {
                     warn!("[{section}] has changed, and takes effect at the next start");
                 }
                 self.inner.config.store(Arc::new(config));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     catalog::{Grant, Policy},
@@ -59,6 +59,13 @@ pub(super) fn bootstrap(config: &Config) -> Option<Bootstrap> {
     let kernel = &config.kernel;
     let token = kernel.bootstrap_token.get().cloned().unwrap_or_default();
     (!kernel.bootstrap_url.is_empty()).then(|| Bootstrap::new(&kernel.bootstrap_url, token))
+}
+
+/// The hub's token, if it is another one. The same one may have been renewed meanwhile.
+pub(super) fn new_hub_token(before: &Config, after: &Config) -> Option<SecretString> {
+    let token = |config: &Config| config.hub.token.get().cloned().unwrap_or_default();
+    let (before, after) = (token(before), token(after));
+    (before.expose_secret() != after.expose_secret()).then_some(after)
 }
 
 /// How deliveries are checked.

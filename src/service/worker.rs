@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
@@ -52,6 +53,8 @@ pub(super) struct Tools {
     pub(super) hub: Hub,
     pub(super) logs: Logs,
     pub(super) events: Events,
+    /// What a reload may change.
+    pub(super) grants: Arc<ArcSwap<Vec<Grant>>>,
 }
 
 type ServiceRunner = Runner<GitSource, HubPublisher, Arc<LiveJournal>>;
@@ -66,7 +69,7 @@ pub(super) struct Shop {
     logs: Logs,
     mirrors: Mirrors,
     uses: Uses,
-    grants: Arc<Vec<Grant>>,
+    grants: Arc<ArcSwap<Vec<Grant>>>,
     default_image: String,
     keep: Keep,
     room: Arc<Room>,
@@ -86,7 +89,7 @@ impl Shop {
         health: watch::Sender<Health>,
         shutdown: &Shutdown,
     ) -> Self {
-        let Tools { engine, mirrors, hub, logs, events } = tools;
+        let Tools { engine, mirrors, hub, logs, events, grants } = tools;
         let journal = Arc::new(LiveJournal::new(Arc::clone(&lifecycle), events, logs.clone(), metrics));
         let uses = Uses::default();
         let settings = runner::Config {
@@ -117,7 +120,7 @@ impl Shop {
             logs,
             mirrors,
             uses,
-            grants: Arc::new(config.grant.clone()),
+            grants,
             default_image: config.build.default_baseimage.clone(),
             keep: tidy::keep(&config.kernel),
             room: Arc::new(Room::new(config)),
@@ -251,7 +254,7 @@ impl Shop {
             self.begin_to_send(&build);
             return self.send(porter, claim);
         }
-        let secrets = policy::secrets(&self.grants, build.repository(), build.git_ref(), &build.recipe);
+        let secrets = policy::secrets(&self.grants.load(), build.repository(), build.git_ref(), &build.recipe);
         let job = Job { build, secrets };
         let signals = Signals { cancel: claim.cancel.clone(), leave: self.shutdown.leave_token() };
         self.journal.begin(&job.build);

@@ -220,6 +220,27 @@ async fn a_refused_token_fails_the_build_and_a_retry_sends_what_was_built() {
 }
 
 #[tokio::test]
+async fn sighup_takes_a_new_token_over() {
+    let (world, hub) = world().await;
+    let (repository, moved) = world.tracked("acme/tool", GOOD).await;
+    hub.reject(TOKEN);
+    let failed = world.built(&repository, &moved).await;
+    assert_eq!(failed["outcome"], "error", "{failed:#}");
+    hub.accept("another-token", USER);
+    let file = world.path().join("config.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace(TOKEN, "another-token");
+    std::fs::write(&file, text).unwrap();
+    world.signal("HUP");
+    world.until_log("Configuration reloaded").await;
+    let path = format!("/api/builds/{}/retry", failed["id"].as_str().unwrap());
+    let (_, answer) = world.client.order(&path, json!({})).await;
+    let build = world.client.ended(answer["builds"][0].as_str().unwrap()).await;
+    assert_eq!(build["outcome"], "success", "{build:#}");
+    assert!(!world.log().contains("another-token"));
+    end(world).await;
+}
+
+#[tokio::test]
 async fn the_forge_hears_once_that_the_hub_is_waited_for_and_why() {
     let (api, mut hub) = (ForgeApi::new().await, FakeHub::new().await);
     let world = World::beside(&api, &hub.configuration("data/artifacts")).await;
