@@ -79,7 +79,11 @@ async fn a_repository_without_a_webhook_lives_on_polling() {
     world.track(&[("acme/tool/any.yaml", &any())]).await;
     assert_eq!(built(&world, "acme/tool", &first.after).await["branch"], "main");
     let second = repository.push("main", &[("more", "more")]);
-    assert_eq!(built(&world, "acme/tool", &second.after).await["outcome"], "success");
+    let found = built(&world, "acme/tool", &second.after).await;
+    assert_eq!(found["outcome"], "success");
+    let said = repository.git(&["log", "-1", "--format=%s|%an|%ae"]);
+    let words = |path: &str| found.pointer(path).and_then(Value::as_str).unwrap_or_default();
+    assert_eq!([words("/message"), words("/author/name"), words("/author/email")].join("|"), said.trim());
     assert_eq!(world.client.deliver("acme/tool", &second).await["status"], "duplicate");
     // Now that its webhook was heard the repository is left to it: `poll: true` says otherwise.
     world.track(&[("acme/tool/any.yaml", &format!("poll: true\n{}", any()))]).await;

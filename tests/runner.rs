@@ -215,6 +215,34 @@ async fn a_cancelled_script_may_tidy_up() {
 }
 
 #[tokio::test]
+async fn an_artifact_without_end_neither_outlasts_a_cancellation_nor_keeps_the_service_nor_exceeds_the_timeout() {
+    World::test(async |world| {
+        // Four terabytes that take no space, and days to read.
+        let script = "dd if=/dev/zero of=/target/tool bs=1 count=1 seek=4096G 2>/dev/null; echo left";
+        let stopped = async |stop: &dyn Fn(&Signals)| {
+            let (job, signals) = (world.job(script), Signals::default());
+            let uploading = async {
+                world.until_stage(&job, Stage::Uploading).await;
+                stop(&signals);
+            };
+            let (end, ()) = tokio::join!(world.run_with(&job, &signals), uploading);
+            (job, end)
+        };
+        let (_, cancelled) = stopped(&|signals| signals.cancel.cancel()).await;
+        assert_eq!(failure(cancelled).outcome(), Outcome::Cancelled);
+
+        let (mut job, left) = stopped(&|signals| signals.leave.cancel()).await;
+        assert!(matches!(left, End::Detached));
+
+        job.build.recipe.limits.timeout = "2s".parse().unwrap();
+        let error = failure(world.runner.adopt(&job, Stage::Uploading, &Signals::default()).await);
+        assert_eq!((error.outcome(), error.is_retryable()), (Outcome::Error, false));
+        assert!(error.to_string().contains("could not be read within 2s"), "{error}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_build_goes_on_without_its_runner_and_is_taken_up_with_the_next_byte() {
     World::test(async |world| {
         let script = "for i in $(seq 400); do echo line $i; sleep 0.01; done; echo >/target/tool; exit 7";

@@ -596,6 +596,46 @@ async fn sighup_takes_a_changed_secret_over() {
 }
 
 #[tokio::test]
+async fn sighup_takes_a_new_grant_over_with_its_secrets() {
+    let world = World::new().await;
+    let repository = world.repository("acme/tool");
+    let moved = repository.push("main", &[("build.sh", "#!/bin/sh\necho ${#KEY} >/target/result.tar.gz\n")]);
+    world.track(&[("acme/tool/main.yaml", &format!("{}  secrets: [KEY]\n", recipe("build.sh")))]).await;
+    assert_eq!(world.client.deliver("acme/tool", &moved).await["status"], "ignored");
+    let file = world.path().join("config.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let grant = "[[grant]]\nrepository = 'acme/tool'\nsecrets = { KEY = 'seven-7' }\n";
+    std::fs::write(&file, format!("{text}{grant}")).unwrap();
+    world.signal("HUP");
+    world.until_log("Configuration reloaded").await;
+    let next = repository.push("main", &[("more", "1")]);
+    let build = world.built(&repository, &next).await;
+    assert_eq!(build["outcome"], "success", "{build:#}");
+    let artifact = world.artifacts().join(build["artifact"].as_str().unwrap());
+    assert_eq!(std::fs::read_to_string(artifact).unwrap(), "7\n");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_client_that_sends_too_much_comes_to_read_why() {
+    let world = World::without_engine().await;
+    for chunked in [false, true] {
+        let request = world.client.request(reqwest::Method::POST, "/hook/monitor-watch");
+        let body = vec![b' '; 40 << 20];
+        let request = match chunked {
+            true => {
+                request.body(reqwest::Body::wrap_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(body)])))
+            }
+            false => request.body(body),
+        };
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 413);
+        assert!(response.text().await.unwrap().contains("larger than 25 MiB"));
+    }
+    world.end().await;
+}
+
+#[tokio::test]
 async fn kills_at_any_moment_lose_no_build_no_line_and_no_attempt() {
     let mut world = World::with("parallel = 3").await;
     let script = "#!/bin/sh\nfor i in $(seq 1 300); do echo line $i; [ $((i % 60)) != 0 ] || sleep 0.1; done\n\

@@ -5,7 +5,9 @@
 
 use std::{collections::BTreeMap, fmt::Write, sync::Arc};
 
-use super::{Catalog, Planned, Problem, Severity, SourceFile, Watched, assemble, reading::mistakes, render};
+use super::{
+    Catalog, Pattern, Pipeline, Planned, Problem, Severity, SourceFile, Watched, assemble, reading::mistakes, render,
+};
 use crate::model::{ArtifactName, GitRef, Product, Recipe};
 
 /// The difference between what is in force and what would be.
@@ -179,13 +181,23 @@ fn differences(old: &View, new: &View) -> Vec<String> {
 impl Watched<'_> {
     /// The refs it stands for: a branch, or patterns.
     pub fn refs(&self) -> String {
-        if self.branches.is_empty() && self.tags.is_empty() {
-            return self.label.to_owned();
-        }
-        let branches = self.branches.iter().map(|pattern| format!("/{pattern}/"));
-        let tags = self.tags.iter().map(|pattern| format!("tags /{pattern}/"));
-        branches.chain(tags).collect::<Vec<_>>().join(", ")
+        refs_of(&self.branches, &self.tags).unwrap_or_else(|| self.label.to_owned())
     }
+}
+
+impl Pipeline {
+    /// The refs it builds: patterns, or none.
+    pub fn refs(&self) -> String {
+        let texts = |patterns| <[Pattern]>::iter(patterns).map(Pattern::as_str).collect::<Vec<_>>();
+        refs_of(&texts(&self.branches), &texts(&self.tags)).unwrap_or_else(|| "none".to_owned())
+    }
+}
+
+/// Patterns, for people; `None` if there are none.
+fn refs_of(branches: &[&str], tags: &[&str]) -> Option<String> {
+    let branches = branches.iter().map(|pattern| format!("/{pattern}/"));
+    let all: Vec<_> = branches.chain(tags.iter().map(|pattern| format!("tags /{pattern}/"))).collect();
+    (!all.is_empty()).then(|| all.join(", "))
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ impl Journal for Show {
                 self.say(stage.as_str());
             }
             Progress::Pull(pull) => self.moving(pull.to_string()),
-            Progress::Image(_) | Progress::Container(_) => {}
+            Progress::Commit(_) | Progress::Image(_) | Progress::Container(_) => {}
             Progress::Output { bytes, .. } => self.output(&bytes),
         }
     }

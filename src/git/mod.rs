@@ -16,6 +16,7 @@ mod checkout;
 mod compact;
 mod config;
 mod copy;
+mod describe;
 mod error;
 mod fetch;
 mod heads;

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode;
 
-use super::{event::Unreadable, headers::Headers, text::clean};
+use super::{event::Unreadable, headers::Headers};
+use crate::model::clean;
 
 const FIELD: &[u8] = b"payload=";
 

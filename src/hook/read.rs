@@ -5,9 +5,9 @@ use super::{
     event::{Event, Ignored, Proposal, Received, Unreadable},
     headers::{Forge, Headers},
     payload::{Commit, OtherPayload, Person, PullPayload, PullRequest, PushPayload, Text},
-    text::{clean, sentence},
+    text::sentence,
 };
-use crate::model::{Author, CommitId, CommitInfo, GitRef, NotARef, Push, Repository, Tip};
+use crate::model::{Author, CommitId, CommitInfo, GitRef, NotARef, Push, Repository, Tip, clean};
 
 /// The longest message of the head commit that is kept, in bytes.
 const LONGEST_MESSAGE: usize = 8 * 1024;

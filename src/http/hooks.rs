@@ -51,6 +51,7 @@ async fn receive(
 ) -> super::Answer {
     let declared = headers.get("content-length").and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > LARGEST) {
+        body::pass_over(body).await;
         let message = "the delivery is larger than 25 MiB";
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message));
     }

@@ -89,14 +89,16 @@ async fn logs(tail: Tail, parts: Shared, query: LogsQuery, headers: HeaderMap) -
     send(&parts, &build, query.tail, None, &headers)
 }
 
-/// What is said of a build without a log: every build that began has one, for as long as it is kept.
+/// What is said of a build without a log: it was removed, if the build is that old or had a container to write it.
 pub(super) fn without_log(parts: &Parts, build: &Build) -> Result<(), Problem> {
     let (Some(ended), Some(_)) = (build.ended, build.started) else { return Ok(()) };
     let keep = *parts.keep_logs.borrow();
     let message = if !keep.0.is_zero() && Timestamp::now().since(ended) >= keep.0 {
         format!("the log was removed: logs are kept for {} (store.keep_logs)", keep.in_words())
-    } else {
+    } else if build.container.is_some() {
         "there is no log of this build any more: its file was removed".to_owned()
+    } else {
+        return Ok(());
     };
     Err(Problem::new(StatusCode::GONE, message))
 }

@@ -12,6 +12,7 @@ use crate::{
     queue,
     store::{
         builds::{self, BuildRow},
+        pushes,
         stages::{self, Entered},
     },
 };
@@ -117,15 +118,32 @@ impl Lifecycle {
         self.announce(vec![changed]);
     }
 
-    /// A running build cannot go on for a reason outside. May be lost in a crash, as above.
-    pub fn delay(&self, build: &Build, reason: String) {
-        let id = build.id;
-        let mut changed = build.clone();
-        if let BuildState::Running { delay, .. } = &mut changed.state {
-            *delay = Some(reason.clone());
+    /// A running build cannot go on for a reason outside. May be lost in a crash, as above. The forge is
+    /// told the first reason only: it would not want to hear of every try.
+    pub async fn delay(&self, mut build: Build, reason: String) {
+        let (id, outbox, kept) = (build.id, self.outbox.clone(), reason.clone());
+        let written = self.database.write(move |tx| {
+            let Some((row, before)) = builds::find(tx, id)? else { return Ok(()) };
+            builds::set_delay(tx, id, &kept)?;
+            match before.state {
+                BuildState::Running { delay: None, .. } => changed(tx, &outbox, row).map(drop),
+                _ => Ok(()),
+            }
+        });
+        if let Err(failure) = written.await {
+            warn!(build.id = %id, "What the build waits for could not be written: {failure}");
         }
-        self.database.write_later(move |tx| builds::set_delay(tx, id, &reason));
-        self.announce(vec![changed]);
+        if let BuildState::Running { delay, .. } = &mut build.state {
+            *delay = Some(reason);
+        }
+        self.announce(vec![build]);
+    }
+
+    /// The source told what the push of a running build did not. May be lost in a crash, as above.
+    pub fn describe(&self, build: &Build) {
+        let (id, author, message) = (build.id, build.push.author.clone(), build.push.message.clone());
+        self.database.write_later(move |tx| pushes::describe(tx, id, author.as_ref(), &message));
+        self.announce(vec![build.clone()]);
     }
 
     /// A running build has a container or an image. May be lost in a crash, as above.

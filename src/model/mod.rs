@@ -21,6 +21,7 @@ mod push;
 mod recipe;
 mod repository;
 mod status;
+mod text;
 mod time;
 mod units;
 
@@ -39,5 +40,6 @@ pub use push::{Author, CommitInfo, Push, Tip};
 pub use recipe::{Base, Limits, Network, Product, Recipe, ScriptAt, Task};
 pub use repository::{NotARepository, Repository};
 pub use status::{CommitState, CommitStatus};
+pub use text::clean;
 pub use time::Timestamp;
 pub use units::{ByteSize, HumanDuration, NotADuration, NotASize};

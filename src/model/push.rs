@@ -85,6 +85,19 @@ impl Push {
             commits: Vec::new(),
         }
     }
+
+    /// Whether nobody told who wrote the head commit, or its message.
+    pub fn lacks_words(&self) -> bool {
+        self.author.is_none() || self.message.is_empty()
+    }
+
+    /// Takes over what is lacking from what the commit says of itself.
+    pub fn fill(&mut self, said: CommitInfo) {
+        if self.message.is_empty() {
+            self.message = said.message;
+        }
+        self.author.get_or_insert(said.author);
+    }
 }
 
 impl Tip {

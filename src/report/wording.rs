@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Build, BuildState, Cause, CommitState, CommitStatus, Ending, Outcome, Recipe};
+use crate::model::{Build, BuildState, Cause, CommitState, CommitStatus, Ending, Outcome, Recipe, Stage};
 
 /// The status of a build as it stands. Every script has a context of its own, so that those of one
 /// commit do not replace each other's verdicts.
@@ -10,6 +10,9 @@ pub(super) fn status(prefix: &str, build: &Build) -> CommitStatus {
     let (state, description) = match &build.state {
         BuildState::Queued { reason: None, .. } => (CommitState::Pending, "waiting for its turn".to_owned()),
         BuildState::Queued { reason: Some(reason), .. } => (CommitState::Pending, format!("trying again: {reason}")),
+        BuildState::Running { stage: Stage::Uploading, delay: Some(reason) } => {
+            (CommitState::Pending, format!("built, waits for the hub to take it: {reason}"))
+        }
         BuildState::Running { .. } if build.attempt > 1 => {
             (CommitState::Pending, format!("building, attempt {}", build.attempt))
         }
@@ -81,7 +84,7 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Artifact, ArtifactName, Stage, Timestamp, example};
+    use crate::model::{Artifact, ArtifactName, Timestamp, example};
 
     fn said(state: BuildState) -> (CommitState, String) {
         let mut build = example::build("acme/tool", "refs/heads/main");
@@ -119,6 +122,8 @@ mod tests {
             said(BuildState::Running { stage: Stage::Building, delay: None }),
             (CommitState::Pending, "building".into())
         );
+        let waits = said(BuildState::Running { stage: Stage::Uploading, delay: Some("the hub is away".into()) });
+        assert_eq!(waits, (CommitState::Pending, "built, waits for the hub to take it: the hub is away".into()));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Job, Runner, Signals, clock,
-    collect::{Collected, collect},
+    collect::{CollectError, Collected, collect},
     console::{self, Console, Keeping},
     engine::{Bind, ContainerSpec, ContainerState, EngineError, Image, Purpose},
     environment::environment,
@@ -136,7 +136,10 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
 
     async fn source(&self) -> Result<(), Stop> {
         let build = &self.job.build;
-        self.runner.source.prepare(build, &self.workspace.source()).await.map_err(RunError::Source)?;
+        let prepared = self.runner.source.prepare(build, &self.workspace.source()).await;
+        if let Some(commit) = prepared.map_err(RunError::Source)? {
+            self.note(Progress::Commit(commit));
+        }
         if build.recipe.script_at == ScriptAt::Image {
             return Ok(());
         }
@@ -266,11 +269,21 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
         opened.map_err(|source| self.disk(source))
     }
 
-    async fn collect(&self) -> Result<Collected, RunError> {
+    /// Takes the artifact, for as long as a whole build may take: it may be endless.
+    async fn collect(&self) -> Result<Collected, Stop> {
         let recipe = &self.job.build.recipe;
         let (target, archives, artifact) = (self.workspace.target(), recipe.archives.clone(), recipe.artifact.clone());
-        let collected = spawn_blocking(move || collect(&target, &archives, &artifact)).await;
-        Ok(collected.map_err(|error| self.disk(error.into()))??)
+        let stop = CancellationToken::new();
+        let _nobody_waits = stop.clone().drop_guard();
+        let collecting = spawn_blocking(move || collect(&target, &archives, &artifact, &stop));
+        let limit = recipe.limits.timeout;
+        self.unless_stopped(async {
+            match tokio::time::timeout(limit.0, collecting).await {
+                Ok(collected) => Ok(collected.map_err(|error| self.disk(error.into()))??),
+                Err(_) => Err(CollectError::Endless { artifact: recipe.artifact.clone(), limit }.into()),
+            }
+        })
+        .await
     }
 
     /// Does `work` unless the build is cancelled or the service leaves before it is done.

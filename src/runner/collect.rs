@@ -17,8 +17,9 @@ use rustix::{
 };
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
-use crate::model::{AbsoluteDir, Cause, RelativePath};
+use crate::model::{AbsoluteDir, Cause, HumanDuration, RelativePath};
 
 const LISTED: usize = 10;
 
@@ -62,6 +63,14 @@ pub enum CollectError {
         /// What the system said.
         source: io::Error,
     },
+    /// There is too much of it.
+    #[error("the artifact `{artifact}` is so large that it could not be read within {limit}, the build's `timeout`")]
+    Endless {
+        /// What the recipe names.
+        artifact: RelativePath,
+        /// How long it was read.
+        limit: HumanDuration,
+    },
 }
 
 impl CollectError {
@@ -71,15 +80,18 @@ impl CollectError {
             Self::Missing { .. } => Cause::MissingArtifact,
             Self::Refused { .. } => Cause::BadArtifact,
             Self::Unreadable { .. } => Cause::Disk,
+            Self::Endless { .. } => Cause::Timeout,
         }
     }
 }
 
-/// Opens `artifact` beneath `directory`, which the container knew as `archives`, and measures it.
+/// Opens `artifact` beneath `directory`, which the container knew as `archives`, and measures it until
+/// told to `stop`.
 pub(super) fn collect(
     directory: &Path,
     archives: &AbsoluteDir,
     artifact: &RelativePath,
+    stop: &CancellationToken,
 ) -> Result<Collected, CollectError> {
     let unreadable = |source: io::Error| CollectError::Unreadable { artifact: artifact.clone(), source };
     let root = File::open(directory).map_err(unreadable)?;
@@ -96,7 +108,7 @@ pub(super) fn collect(
         other => unreadable(other.into()),
     })?;
     check(&file, artifact)?;
-    let (size, sha256) = measure(&mut file).map_err(unreadable)?;
+    let (size, sha256) = measure(&mut file, stop).map_err(unreadable)?;
     Ok(Collected { file, size, sha256 })
 }
 
@@ -123,11 +135,16 @@ fn check(file: &File, artifact: &RelativePath) -> Result<(), CollectError> {
     Err(refused(artifact, what))
 }
 
-fn measure(file: &mut File) -> io::Result<(u64, String)> {
+/// Reads all of it. A script can leave a file of many terabytes that takes no space: so this ends when
+/// nobody waits for it any more.
+fn measure(file: &mut File, stop: &CancellationToken) -> io::Result<(u64, String)> {
     let mut hash = Sha256::new();
     let mut chunk = vec![0; 256 * 1024];
     let mut size = 0;
     loop {
+        if stop.is_cancelled() {
+            return Err(io::Error::other("nobody waits for it any more"));
+        }
         match file.read(&mut chunk)? {
             0 => break,
             count => {
@@ -169,7 +186,7 @@ mod tests {
     use super::*;
 
     fn collect_in(directory: &Path, artifact: &str) -> Result<Collected, CollectError> {
-        collect(directory, &"/target".parse().unwrap(), &artifact.parse().unwrap())
+        collect(directory, &"/target".parse().unwrap(), &artifact.parse().unwrap(), &CancellationToken::new())
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{
     collect::Collected,
     engine::{Bind, PullProgress},
 };
-use crate::model::{Artifact, Build, BuildId, Cause, Outcome, Stage};
+use crate::model::{Artifact, Build, BuildId, Cause, CommitInfo, Outcome, Stage};
 
 /// Why a neighbour could not do its part.
 #[derive(Debug, Error)]
@@ -32,8 +32,13 @@ pub trait Source: Send + Sync + 'static {
     fn binds(&self, build: &Build) -> Result<Vec<Bind>, Fault>;
 
     /// Fills the empty directory `workspace` with the build's commit. A container that mounts the
-    /// directory is made meanwhile, so the directory itself must stay the same one.
-    fn prepare(&self, build: &Build, workspace: &Path) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// directory is made meanwhile, so the directory itself must stay the same one. Gives what the commit
+    /// says of itself, if the build does not know.
+    fn prepare(
+        &self,
+        build: &Build,
+        workspace: &Path,
+    ) -> impl Future<Output = Result<Option<CommitInfo>, Fault>> + Send;
 }
 
 /// What became of an artifact.
@@ -56,6 +61,8 @@ pub trait Publisher: Send + Sync + 'static {
 pub enum Progress {
     /// It reached this stage.
     Stage(Stage),
+    /// What its commit says of itself, which no delivery told.
+    Commit(CommitInfo),
     /// Its base image is being pulled.
     Pull(PullProgress),
     /// The digest of its base image.

@@ -11,7 +11,7 @@ use tracing::warn;
 
 use crate::{
     git::{Checkout, GitError, MirrorUse, Mirrors},
-    model::{ArtifactName, Build, BuildId, Cause, Format, Outcome, Product},
+    model::{ArtifactName, Build, BuildId, Cause, CommitInfo, Format, Outcome, Product},
     publish::{self, Bootstrap, BootstrapError, Hub, Kernels, LinkOrder, PublishError, Taken},
     runner::{Bind, Collected, Fault, Handed, Publisher, Source},
 };
@@ -52,11 +52,11 @@ impl Source for GitSource {
         Ok(vec![Bind::read_only(objects, OBJECTS)])
     }
 
-    async fn prepare(&self, build: &Build, workspace: &Path) -> Result<(), Fault> {
+    async fn prepare(&self, build: &Build, workspace: &Path) -> Result<Option<CommitInfo>, Fault> {
         match self.check_out(build, workspace).await {
-            Ok(usage) => {
+            Ok((usage, commit)) => {
                 self.uses.keep(build.id, usage);
-                Ok(())
+                Ok(commit)
             }
             Err(error) => {
                 self.mend(build, &error).await;
@@ -67,10 +67,14 @@ impl Source for GitSource {
 }
 
 impl GitSource {
-    async fn check_out(&self, build: &Build, workspace: &Path) -> Result<MirrorUse, GitError> {
+    async fn check_out(&self, build: &Build, workspace: &Path) -> Result<(MirrorUse, Option<CommitInfo>), GitError> {
         let fetched = self.mirrors.fetch(build.repository(), build.git_ref(), &build.commit, None).await?;
+        let commit = match build.push.lacks_words() {
+            true => Some(self.mirrors.describe(&fetched).await?),
+            false => None,
+        };
         let to = Checkout { directory: workspace.to_owned(), objects_mount: OBJECTS.to_owned() };
-        Ok(self.mirrors.checkout(fetched, to).await?.usage)
+        Ok((self.mirrors.checkout(fetched, to).await?.usage, commit))
     }
 
     /// The next attempt begins with a new mirror if this one is damaged.

@@ -135,6 +135,7 @@ pub(super) async fn parts(config: &Config, shutdown: &Shutdown) -> Result<Parts,
         kernels: kernels.clone(),
         logs: logs.clone(),
         events: events.clone(),
+        grants: Arc::clone(&live.grants),
         full,
     };
     let shop = worker::Shop::new(config, &instance, tools, Arc::clone(&lifecycle), metrics.clone(), health, shutdown);

@@ -11,7 +11,7 @@ use crate::{
     lifecycle::Lifecycle,
     logs::Logs,
     metrics::Metrics,
-    model::{Build, BuildId, BuildState, Stage},
+    model::{Build, BuildId, BuildState, CommitInfo, Stage},
     runner::{Journal, Progress},
 };
 
@@ -46,10 +46,18 @@ impl LiveJournal {
     }
 
     /// Something outside keeps a build from going on.
-    pub(super) fn delay(&self, id: BuildId, reason: String) {
-        if let Some(entry) = self.lock().get(&id) {
-            self.lifecycle.delay(&entry.build, reason);
+    pub(super) async fn delay(&self, id: BuildId, reason: String) {
+        let build = self.lock().get(&id).map(|entry| entry.build.clone());
+        if let Some(build) = build {
+            self.lifecycle.delay(build, reason).await;
         }
+    }
+
+    fn describe(&self, id: BuildId, said: CommitInfo) {
+        let mut running = self.lock();
+        let Some(entry) = running.get_mut(&id) else { return };
+        entry.build.push.fill(said);
+        self.lifecycle.describe(&entry.build);
     }
 
     fn change(&self, id: BuildId, change: impl FnOnce(&mut Build)) {
@@ -83,6 +91,7 @@ impl Journal for Arc<LiveJournal> {
     fn note(&self, build: BuildId, progress: Progress) {
         match progress {
             Progress::Stage(stage) => self.enter(build, stage),
+            Progress::Commit(said) => self.describe(build, said),
             Progress::Image(digest) => self.change(build, |build| build.baseimage_digest = Some(digest)),
             Progress::Container(id) => self.change(build, |build| build.container = Some(id)),
             Progress::Output { offset, bytes } => {

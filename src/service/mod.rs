@@ -41,6 +41,7 @@ use crate::{
     http,
     intake::Intake,
     model::Build,
+    publish::Hub,
     shutdown::Shutdown,
     sqlite::{self, Database},
     store,
@@ -61,6 +62,7 @@ struct Inner {
     events: Events,
     database: Database,
     live: Live,
+    hub: Hub,
     config: ArcSwap<Config>,
     /// Held as long as anything uses the data directory.
     _lock: store::Lock,
@@ -122,6 +124,7 @@ impl Service {
         let address = listener.local_addr().map_err(|source| StartError::Listen { address: listen, source })?;
         let assemble::Parts { lock, routes, catalog, sync, live, background } = parts;
         let (events, database, intake) = (routes.events.clone(), routes.database.clone(), Arc::clone(&routes.intake));
+        let hub = routes.hub.clone();
         let (leaving, served) = (shutdown.clone(), http::routes(routes));
         shutdown.spawn(async move { http::serve(listener, served, leaving).await });
         background.start();
@@ -136,6 +139,7 @@ impl Service {
                 events,
                 database,
                 live,
+                hub,
                 config: ArcSwap::from_pointee(config),
                 _lock: lock,
             }),
@@ -182,7 +186,11 @@ impl Service {
             (Ok(_), Ok(policy)) => {
                 self.inner.live.change(&config);
                 self.inner.catalog.set_policy(policy);
-                for section in policy::needs_restart(&self.inner.config.load(), &config) {
+                let before = self.inner.config.load();
+                if let Some((hub, token)) = self.inner.hub.zero().zip(policy::new_hub_token(&before, &config)) {
+                    hub.take_token(token);
+                }
+                for section in policy::needs_restart(&before, &config) {
                     warn!("[{section}] has changed, and takes effect at the next start");
                 }
                 self.inner.config.store(Arc::new(config));

@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
 
 use crate::{
     catalog::{Grant, Policy},
-    config::{Config, ConfigError},
+    config::{self, Config, ConfigError},
     hook,
     model::{Branch, ByteSize, GitRef, HumanDuration, Limits, Recipe, Repository},
     publish::{Bootstrap, KeepArtifacts},
@@ -38,7 +38,7 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
     })
 }
 
-fn grant(grant: &crate::config::Grant) -> Result<Grant, ConfigError> {
+fn grant(grant: &config::Grant) -> Result<Grant, ConfigError> {
     let repository = grant
         .repository
         .parse()
@@ -63,6 +63,13 @@ pub(super) fn bootstrap(config: &Config) -> Option<Bootstrap> {
     (!kernel.bootstrap_url.is_empty()).then(|| Bootstrap::new(&kernel.bootstrap_url, token))
 }
 
+/// The hub's token, if it is another one. The same one may have been renewed meanwhile.
+pub(super) fn new_hub_token(before: &Config, after: &Config) -> Option<SecretString> {
+    let token = |config: &Config| config.hub.token.get().cloned().unwrap_or_default();
+    let (before, after) = (token(before), token(after));
+    (before.expose_secret() != after.expose_secret()).then_some(after)
+}
+
 /// How deliveries are checked.
 fn hook(config: &Config) -> hook::Config {
     hook::Config {
@@ -75,6 +82,7 @@ fn hook(config: &Config) -> hook::Config {
 /// What changes at once when the configuration is read again, besides what is built.
 pub(super) struct Live {
     pub(super) hook: Arc<ArcSwap<hook::Config>>,
+    pub(super) grants: Arc<ArcSwap<Vec<config::Grant>>>,
     pub(super) keep_logs: watch::Sender<HumanDuration>,
     pub(super) keep_artifacts: watch::Sender<KeepArtifacts>,
     pub(super) reserve: watch::Sender<ByteSize>,
@@ -84,6 +92,7 @@ impl Live {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             hook: Arc::new(ArcSwap::from_pointee(hook(config))),
+            grants: Arc::new(ArcSwap::from_pointee(config.grant.clone())),
             keep_logs: watch::Sender::new(config.store.keep_logs),
             keep_artifacts: watch::Sender::new(keep_artifacts(config)),
             reserve: watch::Sender::new(config.store.reserve),
@@ -93,6 +102,7 @@ impl Live {
     /// Tells whoever goes by it.
     pub(super) fn change(&self, config: &Config) {
         self.hook.store(Arc::new(hook(config)));
+        self.grants.store(Arc::new(config.grant.clone()));
         self.keep_logs.send_replace(config.store.keep_logs);
         self.keep_artifacts.send_replace(keep_artifacts(config));
         self.reserve.send_replace(config.store.reserve);
@@ -105,13 +115,13 @@ fn keep_artifacts(config: &Config) -> KeepArtifacts {
 
 /// Values of the secrets that a recipe asks for and was granted.
 pub fn secrets(
-    grants: &[crate::config::Grant],
+    grants: &[config::Grant],
     repository: &Repository,
     git_ref: &GitRef,
     recipe: &Recipe,
 ) -> BTreeMap<String, String> {
     let branch = git_ref.branch().map(Branch::as_str);
-    let covers = |grant: &&crate::config::Grant| {
+    let covers = |grant: &&config::Grant| {
         grant.repository == repository.as_str() && (grant.branch.is_empty() || Some(grant.branch.as_str()) == branch)
     };
     let granted = grants.iter().filter(covers).flat_map(|grant| &grant.secrets);

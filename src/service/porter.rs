@@ -106,7 +106,7 @@ impl Porter {
                 () = claim.cancel.cancelled() => return Err(Tried::Ended(Ending::cancelled())),
                 () = self.letting_go() => return Err(Tried::Left),
                 trouble = self.hub.trouble(&known) => {
-                    self.journal.delay(claim.build.id, trouble.clone());
+                    self.journal.delay(claim.build.id, trouble.clone()).await;
                     known = trouble;
                 }
                 turn = &mut turn => return Ok(turn),

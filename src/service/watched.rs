@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::catalog::{Catalog, Pattern, Pipeline, Planned, Severity};
+use crate::catalog::{Catalog, Pipeline, Planned, Severity};
 
 /// One line a recipe, and one a problem.
 pub(super) fn describe(catalog: &Catalog) -> String {
@@ -34,23 +34,13 @@ pub(super) fn describe(catalog: &Catalog) -> String {
 }
 
 fn pipeline(pipeline: &Pipeline) -> [String; 5] {
-    let texts = |patterns| <[Pattern]>::iter(patterns).map(Pattern::as_str).collect::<Vec<_>>();
     [
         pipeline.repository.to_string(),
-        refs("none", &texts(&pipeline.branches), &texts(&pipeline.tags)),
+        pipeline.refs(),
         pipeline.script.to_string(),
         pipeline.base.to_string(),
         format!("/target/{}", pipeline.artifact),
     ]
-}
-
-fn refs(label: &str, branches: &[&str], tags: &[&str]) -> String {
-    if branches.is_empty() && tags.is_empty() {
-        return label.to_owned();
-    }
-    let branches = branches.iter().map(|pattern| format!("/{pattern}/"));
-    let tags = tags.iter().map(|pattern| format!("tags /{pattern}/"));
-    branches.chain(tags).collect::<Vec<_>>().join(", ")
 }
 
 fn table(rows: &[[String; 5]]) -> String {

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
@@ -26,7 +27,7 @@ use crate::{
     config::{Config, Grant},
     git::Mirrors,
     http::Health,
-    lifecycle::{Claim, Lifecycle, NotKept},
+    lifecycle::{Claim, Lifecycle, MAX_ATTEMPTS, NotKept},
     logs::Logs,
     metrics::Metrics,
     model::{Build, BuildId, BuildState, Cause, Ending, Stage},
@@ -49,6 +50,8 @@ pub(super) struct Tools {
     pub(super) kernels: Kernels,
     pub(super) logs: Logs,
     pub(super) events: Events,
+    /// What a reload may change.
+    pub(super) grants: Arc<ArcSwap<Vec<Grant>>>,
     /// To be rung when there was no room.
     pub(super) full: Arc<Notify>,
 }
@@ -65,7 +68,7 @@ pub(super) struct Shop {
     logs: Logs,
     mirrors: Mirrors,
     uses: Uses,
-    grants: Arc<Vec<Grant>>,
+    grants: Arc<ArcSwap<Vec<Grant>>>,
     default_image: String,
     keep: Keep,
     places: Arc<Semaphore>,
@@ -86,7 +89,7 @@ impl Shop {
         health: watch::Sender<Health>,
         shutdown: &Shutdown,
     ) -> Self {
-        let Tools { engine, mirrors, hub, kernels, logs, events, full } = tools;
+        let Tools { engine, mirrors, hub, kernels, logs, events, grants, full } = tools;
         let journal = Arc::new(LiveJournal::new(Arc::clone(&lifecycle), events, logs.clone(), metrics));
         let uses = Uses::default();
         let settings = runner::Config {
@@ -117,7 +120,7 @@ impl Shop {
             logs,
             mirrors,
             uses,
-            grants: Arc::new(config.grant.clone()),
+            grants,
             default_image: config.build.default_baseimage.clone(),
             keep: tidy::keep(&config.kernel),
             places: Arc::new(Semaphore::new(config.build.parallel)),
@@ -250,7 +253,7 @@ impl Shop {
             self.begin_to_send(&build);
             return self.send(porter, claim);
         }
-        let secrets = policy::secrets(&self.grants, build.repository(), build.git_ref(), &build.recipe);
+        let secrets = policy::secrets(&self.grants.load(), build.repository(), build.git_ref(), &build.recipe);
         let job = Job { build, secrets };
         let signals = Signals { cancel: claim.cancel.clone(), leave: self.shutdown.leave_token() };
         self.journal.begin(&job.build);
@@ -290,7 +293,9 @@ impl Shop {
             Cause::Disk => self.full.notify_one(),
             _ => {}
         }
-        self.explain(&claim.build, &ending.message);
+        if !failure.is_retryable() || claim.build.attempt >= MAX_ATTEMPTS {
+            self.explain(&claim.build, &ending.message);
+        }
         if failure.is_retryable() {
             self.lifecycle.try_again(claim, ending).await;
         } else {

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::OptionalExtension;
 
 use crate::{
-    model::{CommitId, GitRef, Push, Repository, Timestamp, Tip},
+    model::{Author, BuildId, CommitId, GitRef, Push, Repository, Timestamp, Tip},
     sqlite::{Error, Tx},
 };
 
@@ -101,6 +101,17 @@ pub fn found(tx: &Tx, push: &Push) -> Result<Option<PushRow>, Error> {
 /// Notes that a push was found by looking.
 pub fn mark_found(tx: &Tx, push: PushRow) -> Result<(), Error> {
     tx.prepare_cached("UPDATE pushes SET polled = 1 WHERE id = ?1")?.execute([push.0])?;
+    Ok(())
+}
+
+/// Fills in what nobody told of the push that a build belongs to; what was told stays.
+pub fn describe(tx: &Tx, build: BuildId, author: Option<&Author>, message: &str) -> Result<(), Error> {
+    let author = author.and_then(|author| serde_json::to_string(author).ok());
+    tx.prepare_cached(
+        "UPDATE pushes SET author = coalesce(author, ?2), message = CASE message WHEN '' THEN ?3 ELSE message END
+         WHERE id = (SELECT push FROM builds WHERE id = ?1)",
+    )?
+    .execute((build.to_string(), author, message))?;
     Ok(())
 }
 

@@ -14,8 +14,8 @@ use std::{
 use autobuilder::{
     logs::Logs,
     model::{
-        Artifact, ArtifactName, Build, BuildId, BuildState, Format, Limits, Network, Product, Push, Recipe, ScriptAt,
-        Stage, Timestamp, Tip, Variables,
+        Artifact, ArtifactName, Build, BuildId, BuildState, CommitInfo, Format, Limits, Network, Product, Push, Recipe,
+        ScriptAt, Stage, Timestamp, Tip, Variables,
     },
     runner::{
         Bind, Collected, Config, End, Engine, Fault, Handed, Job, Journal, Progress, Publisher, Runner, Signals, Source,
@@ -43,13 +43,13 @@ impl Source for Memory {
         Ok(Vec::new())
     }
 
-    async fn prepare(&self, build: &Build, workspace: &Path) -> Result<(), Fault> {
+    async fn prepare(&self, build: &Build, workspace: &Path) -> Result<Option<CommitInfo>, Fault> {
         let script = lock(&self.files).get(&build.id.to_string()).cloned().unwrap_or_default();
         fs::write(workspace.join("build.sh"), script).unwrap();
         for (name, bytes) in lock(&self.files).iter().filter(|(name, _)| name.len() < 32) {
             fs::write(workspace.join(name), bytes).unwrap();
         }
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -230,7 +230,11 @@ impl World {
     }
 
     pub(crate) async fn until_running(&self, job: &Job) {
-        self.until(async || self.stages(job).contains(&Stage::Building)).await;
+        self.until_stage(job, Stage::Building).await;
+    }
+
+    pub(crate) async fn until_stage(&self, job: &Job, stage: Stage) {
+        self.until(async || self.stages(job).contains(&stage)).await;
     }
 
     async fn until(&self, holds: impl AsyncFn() -> bool) {

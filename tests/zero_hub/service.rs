@@ -6,6 +6,7 @@ use super::common::{
     World,
     client::PATIENCE,
     docker::{IMAGE, docker},
+    forge_api::ForgeApi,
     hub::{Act, Call, FakeHub, TOKEN, USER},
     repository::{Moved, Repository},
     world::recipe,
@@ -236,6 +237,55 @@ async fn a_refused_token_fails_the_build_and_a_retry_sends_what_was_built() {
     assert!(!log.contains("the script ran") && log.contains("uploading"), "{log}");
     hub.look(|hub| assert!(hub.links[LINK].contains(&moved.after[..10])));
     assert!(!world.log().contains(TOKEN));
+    end(world).await;
+}
+
+#[tokio::test]
+async fn sighup_takes_a_new_token_over() {
+    let (world, hub) = world().await;
+    let (repository, moved) = world.tracked("acme/tool", GOOD).await;
+    hub.reject(TOKEN);
+    let failed = world.built(&repository, &moved).await;
+    assert_eq!(failed["outcome"], "error", "{failed:#}");
+    hub.accept("another-token", USER);
+    let file = world.path().join("config.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace(TOKEN, "another-token");
+    std::fs::write(&file, text).unwrap();
+    world.signal("HUP");
+    world.until_log("Configuration reloaded").await;
+    let path = format!("/api/builds/{}/retry", failed["id"].as_str().unwrap());
+    let (_, answer) = world.client.order(&path, json!({})).await;
+    let build = world.client.ended(answer["builds"][0].as_str().unwrap()).await;
+    assert_eq!(build["outcome"], "success", "{build:#}");
+    assert!(!world.log().contains("another-token"));
+    end(world).await;
+}
+
+#[tokio::test]
+async fn the_forge_hears_once_that_the_hub_is_waited_for_and_why() {
+    let (api, mut hub) = (ForgeApi::new().await, FakeHub::new().await);
+    let world = World::beside(&api, &hub.configuration("data/artifacts")).await;
+    let (repository, moved) = world.tracked("acme/tool", GOOD).await;
+    hub.stop().await;
+    let id = pushed(&world, &repository, &moved).await;
+    let waits = |api: &ForgeApi| {
+        let (state, words) = api.shown(&moved.after, "autobuilder/build.sh")?;
+        (state == "pending" && words.starts_with("built, waits for the hub to take it: ")).then_some(words)
+    };
+    let words = api.until("that the build waits for the hub", waits).await;
+    assert!(words.contains("could not be reached") && words.chars().count() <= 140, "{words}");
+    for times in 2..4 {
+        let path = format!("/api/builds/{id}/retry");
+        assert_eq!(world.client.order(&path, json!({})).await.0, 202);
+        let tried = async { while log(&world, &id).await.matches("trying again").count() < times {} };
+        tokio::time::timeout(PATIENCE, tried).await.unwrap();
+    }
+    hub.start().await;
+    assert_eq!(world.client.ended(&id).await["outcome"], "success");
+    assert_eq!(api.verdict(&moved.after, "autobuilder/build.sh").await.0, "success");
+    let told = api.statuses(&moved.after);
+    let waiting = told.iter().filter(|status| status["description"].as_str().unwrap().starts_with("built, waits"));
+    assert_eq!(waiting.count(), 1, "{told:#?}");
     end(world).await;
 }
 

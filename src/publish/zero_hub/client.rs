@@ -90,6 +90,11 @@ impl Client {
         Some(format!("{}/{}/{}", self.url, escaped(&user), escaped(name)))
     }
 
+    /// Uses another token from the next conversation on.
+    pub(super) fn take_token(&self, token: SecretString) {
+        *lock(&self.token) = token;
+    }
+
     fn token(&self) -> SecretString {
         lock(&self.token).clone()
     }

@@ -49,7 +49,7 @@ pub enum HubError {
         said: String,
     },
     /// The token is not accepted.
-    #[error("the hub refuses `hub.token` ({status}{said}): give it a new one and restart the service")]
+    #[error("the hub refuses `hub.token` ({status}{said}): give it a new one and send the service SIGHUP")]
     Token {
         /// The HTTP status.
         status: u16,

@@ -126,6 +126,12 @@ impl ZeroHub {
         self.inner.turns.trouble(known).await
     }
 
+    /// Uses another token from now on; who waits for the hub tries at once.
+    pub fn take_token(&self, token: SecretString) {
+        self.inner.client.take_token(token);
+        self.inner.turns.end_pause();
+    }
+
     /// Asks the hub under which name it knows us.
     pub async fn preflight(&self) -> Result<String, HubError> {
         Ok(self.inner.client.connect().await?.username)

@@ -60,6 +60,11 @@ impl Turns {
         }
     }
 
+    /// Whatever there was to wait for is over.
+    pub(super) fn end_pause(&self) {
+        self.pause.send_replace(Pause::default());
+    }
+
     /// Waits until there is a pause.
     pub(super) async fn resting(&self) {
         let mut pause = self.pause.subscribe();
@@ -96,7 +101,7 @@ impl Turns {
 impl Turn<'_> {
     /// The hub works: nobody needs to wait for it.
     pub(super) fn succeeded(&self) {
-        self.turns.pause.send_replace(Pause::default());
+        self.turns.end_pause();
     }
 
     /// The hub does not work: nobody asks before the pause is over. How long that is.

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bollard::{
-    models::{ContainerInspectResponse, ContainerStateStatusEnum as Status},
+    models::ContainerInspectResponse,
     query_parameters::{
         CreateContainerOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
         RemoveContainerOptionsBuilder,
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::{ContainerSpec, Engine, EngineError, QUICK, SLOW, Watch, label, unless_gone};
 use crate::model::BuildId;
 
-/// How long a container that is still being made is left alone before it is asked about again.
+/// How long a container that is being made, or removed, is left alone before its name is tried again.
 const STILL_MADE: Duration = Duration::from_millis(50);
 
 /// What the engine says about a container.
@@ -63,6 +63,7 @@ impl Engine {
                     if !self.make_room(&spec.name).await? {
                         return Err(error);
                     }
+                    sleep(STILL_MADE).await;
                 }
                 made_or_not => return made_or_not,
             }
@@ -86,7 +87,7 @@ impl Engine {
                 }
                 self.remove(name).await?;
             }
-            Err(error) if error.is_not_found() => sleep(STILL_MADE).await,
+            Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
         }
         Ok(true)
@@ -141,14 +142,46 @@ fn owned(id: String, labels: &HashMap<String, String>) -> Owned {
 
 fn state(answer: ContainerInspectResponse) -> ContainerState {
     let state = answer.state.unwrap_or_default();
+    let started_at = state.started_at.unwrap_or_default();
     ContainerState {
         id: answer.id.unwrap_or_default(),
         image: answer.image.unwrap_or_default(),
         running: state.running.unwrap_or(false),
-        started: state.status != Some(Status::CREATED),
+        started: state.running.unwrap_or(false) || began(&started_at),
         exit_code: state.exit_code.unwrap_or(0),
         out_of_memory: state.oom_killed.unwrap_or(false),
-        started_at: state.started_at.unwrap_or_default(),
+        started_at,
         finished_at: state.finished_at.unwrap_or_default(),
+    }
+}
+
+/// Whether that is a time; the engine gives the year 1 for never. The status would not do: a container
+/// that is removed without ever having run is "removing", with the exit code 0.
+fn began(started_at: &str) -> bool {
+    !started_at.is_empty() && !started_at.starts_with("0001-")
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::models::{ContainerState as State, ContainerStateStatusEnum as Status};
+
+    use super::*;
+
+    fn started(status: Status, started_at: &str) -> bool {
+        let running = Some(status == Status::RUNNING);
+        let told = State { status: Some(status), running, started_at: Some(started_at.into()), ..State::default() };
+        state(ContainerInspectResponse { state: Some(told), ..ContainerInspectResponse::default() }).started
+    }
+
+    #[test]
+    fn a_container_that_is_removed_before_it_ever_ran_has_not_ended_well() {
+        let never = "0001-01-01T00:00:00Z";
+        for status in [Status::CREATED, Status::REMOVING, Status::DEAD] {
+            assert!(!started(status, never), "{status}");
+        }
+        let once = "2026-01-01T00:00:00.123456789Z";
+        for status in [Status::RUNNING, Status::EXITED, Status::REMOVING] {
+            assert!(started(status, once), "{status}");
+        }
     }
 }
