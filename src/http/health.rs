@@ -44,6 +44,8 @@ pub struct Disk {
     pub free: u64,
     /// Bytes in all.
     pub size: u64,
+    /// How many more files there may be; none if the file system does not count them.
+    pub files: Option<u64>,
 }
 
 impl Health {

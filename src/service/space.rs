@@ -32,6 +32,9 @@ const SOON: Duration = Duration::from_secs(1);
 
 const GIB: u64 = 1 << 30;
 
+/// With room for fewer files than this, not even a small repository can be checked out.
+const FEW: u64 = 256;
+
 /// Smaller disks are small.
 const SMALL: u64 = 2 * GIB;
 
@@ -127,6 +130,9 @@ fn is_low(disk: &Disk) -> bool {
 /// was given to us for more than to be kept empty.
 fn full(disk: &Disk, reserve: ByteSize) -> Option<String> {
     let reserve = if disk.size < SMALL { reserve.min(ByteSize(disk.size / 8)) } else { reserve };
+    if reserve.0 > 0 && disk.files.is_some_and(|left| left < FEW) {
+        return Some(format!("the disk is nearly full: `{}` has no room for more files", disk.path.display()));
+    }
     let full = disk.free < reserve.0;
     full.then(|| {
         format!(
@@ -144,7 +150,8 @@ fn measure(directory: &Path) -> io::Result<Disk> {
     let found = rustix::fs::statvfs(there)?;
     // What users without privileges may have: the rest is root's.
     let (free, size) = (found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize);
-    Ok(Disk { path: directory.to_owned(), free, size })
+    let files = (found.f_files > 0).then_some(found.f_favail);
+    Ok(Disk { path: directory.to_owned(), free, size, files })
 }
 
 #[cfg(test)]
@@ -153,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_disk_is_low_by_its_size() {
-        let low = |free, size| is_low(&Disk { path: PathBuf::new(), free, size });
+        let low = |free, size| is_low(&Disk { path: PathBuf::new(), free, size, files: None });
         assert!(low(GIB - 1, 10 * GIB) && !low(GIB, 10 * GIB));
         assert!(low(4 * GIB, 100 * GIB) && !low(6 * GIB, 100 * GIB));
         assert!(low(9 * GIB, 4000 * GIB) && !low(11 * GIB, 4000 * GIB));
@@ -163,9 +170,12 @@ mod tests {
     #[test]
     fn builds_wait_for_the_reserve_and_on_a_small_disk_for_an_eighth() {
         const MIB: u64 = 1 << 20;
-        let is_full = |free, size| full(&Disk { path: PathBuf::new(), free, size }, ByteSize(256 * MIB)).is_some();
+        let is_full =
+            |free, size| full(&Disk { path: PathBuf::new(), free, size, files: None }, ByteSize(256 * MIB)).is_some();
         assert!(is_full(255 * MIB, 100 * GIB) && !is_full(256 * MIB, 100 * GIB));
         assert!(is_full(3 * MIB, 32 * MIB) && !is_full(4 * MIB, 32 * MIB));
+        let files = |left| Disk { path: PathBuf::new(), free: GIB, size: 4 * GIB, files: Some(left) };
+        assert!(full(&files(255), ByteSize(1)).is_some() && full(&files(256), ByteSize(1)).is_none());
     }
 
     #[test]
