@@ -7,7 +7,10 @@
 //! repository that nobody ever pushed to as far as we know, whose first push is better heard from its
 //! webhook.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use tracing::info;
 
@@ -137,11 +140,10 @@ impl Intake {
         known: &Known,
         doubts: &mut Doubts,
     ) -> Result<(), PollError> {
-        for (name, object) in known.heads.iter().filter(|(_, object)| *object != Tip::None.as_str()) {
+        let there: HashSet<String> = remote.iter().map(|head| head.git_ref.to_string()).collect();
+        let stood = known.heads.iter().filter(|(_, object)| *object != Tip::None.as_str());
+        for (name, object) in stood.filter(|(name, _)| !there.contains(*name)) {
             let Ok(git_ref) = name.parse::<GitRef>() else { continue };
-            if remote.iter().any(|head| head.git_ref == git_ref) {
-                continue;
-            }
             if doubts.insert(git_ref.clone(), Tip::None) == Some(Tip::None) {
                 self.lifecycle.ref_gone(repository, &git_ref, object).await?;
                 doubts.remove(&git_ref);

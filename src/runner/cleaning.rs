@@ -1,9 +1,9 @@
 //! What is opened is closed: containers, directories and networks, in every way an attempt can end.
 //!
 //! An end is written down before its traces are removed: after a crash between, the next start finds
-//! the traces of a finished build and sweeps them.
+//! the traces of a finished build and sweeps them. What an engine that was away did not remove is swept later.
 
-use std::{collections::HashMap, path::Path};
+use std::path::Path;
 
 use tracing::warn;
 
@@ -33,21 +33,24 @@ impl<S: Source, P: Publisher, J: Journal> Runner<S, P, J> {
         self.cleaning.reopen();
     }
 
-    /// Removes what earlier processes left: everything of this instance that belongs to no attempt in
-    /// `live`. Never touches anything else.
-    pub async fn sweep(&self, live: &HashMap<BuildId, u32>) -> Result<(), EngineError> {
-        let is_live = |build: BuildId, attempt| live.get(&build) == Some(&attempt);
-        for owned in self.engine.owned().await? {
-            if !owned.build.is_some_and(|build| is_live(build, owned.attempt)) {
-                self.engine.remove(&owned.id).await?;
-            }
-        }
+    /// Removes everything of this instance that belongs to no live attempt; `None` stands for a small container of
+    /// the service itself. Never touches anything else. What is live is asked after all was listed, and just before
+    /// each removal, so an attempt that begins meanwhile is safe.
+    pub async fn sweep(&self, is_live: impl Fn(Option<(BuildId, u32)>) -> bool) -> Result<(), EngineError> {
+        let owned = self.engine.owned().await?;
         let directories = self.workspaces.list().unwrap_or_else(|error| {
             warn!("The directory of builds could not be read: {error}");
             Vec::new()
         });
-        for (build, attempt) in directories.into_iter().filter(|(build, attempt)| !is_live(*build, *attempt)) {
-            self.remove_workspace(self.workspaces.of(build, attempt), None).await;
+        for owned in owned {
+            if !is_live(owned.build.map(|build| (build, owned.attempt))) {
+                self.engine.remove(&owned.id).await?;
+            }
+        }
+        for (build, attempt) in directories {
+            if !is_live(Some((build, attempt))) {
+                self.remove_workspace(self.workspaces.of(build, attempt), None).await;
+            }
         }
         Ok(())
     }
@@ -63,7 +66,7 @@ impl<S: Source, P: Publisher, J: Journal> Runner<S, P, J> {
     pub(super) async fn remove(&self, build: BuildId, attempt: u32, base: &Base) {
         let name = container_name(&self.config.container_prefix, build, attempt);
         if let Err(error) = self.engine.remove(&name).await {
-            warn!(build.id = %build, "The container `{name}` stays until the next start: {error}");
+            warn!(build.id = %build, "The container `{name}` stays for now: {error}");
         }
         self.remove_workspace(self.workspaces.of(build, attempt), Some(base)).await;
     }
@@ -79,7 +82,7 @@ impl<S: Source, P: Publisher, J: Journal> Runner<S, P, J> {
             warn!("`{}` could not be emptied by a container either: {again}", workspace.path().display());
         }
         if remove(workspace.clone()).await.is_err() {
-            warn!("`{}` stays until the next start: {error}", workspace.path().display());
+            warn!("`{}` stays for now: {error}", workspace.path().display());
         }
     }
 

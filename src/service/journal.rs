@@ -45,6 +45,11 @@ impl LiveJournal {
         }
     }
 
+    /// Whether this attempt at a build runs.
+    pub(super) fn has(&self, id: BuildId, attempt: u32) -> bool {
+        self.lock().get(&id).is_some_and(|entry| entry.build.attempt == attempt)
+    }
+
     /// Something outside keeps a build from going on.
     pub(super) async fn delay(&self, id: BuildId, reason: String) {
         let build = self.lock().get(&id).map(|entry| entry.build.clone());

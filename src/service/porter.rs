@@ -83,6 +83,12 @@ impl Porter {
         self.tidy(move || hub.sweep(&live)).await;
     }
 
+    /// Removes what was kept for another try that did not come.
+    pub(super) async fn expire(&self) {
+        let hub = self.hub.clone();
+        self.tidy(move || hub.expire()).await;
+    }
+
     /// Delivers an artifact, and ends its build.
     pub(super) async fn deliver(&self, claim: &Claim) {
         let mut accidents = 0;

@@ -16,7 +16,8 @@ use crate::{
     store::deliveries,
 };
 
-const OFTEN: Duration = Duration::from_secs(3600);
+/// How often it is looked for what may go.
+pub(super) const OFTEN: Duration = Duration::from_secs(3600);
 
 /// How many packs a mirror may have before its small ones become one.
 pub(super) const MOST_PACKS: usize = 50;
@@ -36,17 +37,6 @@ pub fn keep(kernel: &config::Kernel) -> Keep {
 pub(super) async fn tidy(engine: &Engine, keep: Keep) {
     if let Err(failure) = engine.prune_bases(keep).await {
         warn!("Old base images stay for now: {failure}");
-    }
-}
-
-/// Looks at the images for as long as the service runs.
-pub(super) async fn tidy_for_ever(engine: Engine, keep: Keep, shutdown: Shutdown) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(OFTEN) => {}
-            () = shutdown.draining() => return,
-        }
-        tidy(&engine, keep).await;
     }
 }
 

@@ -136,7 +136,13 @@ impl Shop {
         let shutdown = self.shutdown.clone();
         let pulse = self.clone();
         shutdown.spawn(async move { pulse.watch_engine().await });
-        shutdown.spawn(tidy::tidy_for_ever(self.runner.engine().clone(), self.keep, shutdown.clone()));
+        let tidying = self.clone();
+        shutdown.spawn(async move {
+            tokio::select! {
+                () = tidying.tidy_for_ever() => {}
+                () = tidying.shutdown.draining() => {}
+            }
+        });
         if let Some(porter) = self.porter.clone() {
             shutdown.spawn(async move { porter.introduce().await });
         }
@@ -223,7 +229,8 @@ impl Shop {
         let mut interrupted = self.lifecycle.interrupted().await?;
         interrupted.retain(|claim| !on_their_way.contains(&claim.build.id));
         let live: HashMap<_, _> = interrupted.iter().map(|claim| (claim.build.id, claim.build.attempt)).collect();
-        if let Err(failure) = self.runner.sweep(&live).await {
+        let is_live = |attempt: Option<(BuildId, u32)>| attempt.is_some_and(|(build, n)| live.get(&build) == Some(&n));
+        if let Err(failure) = self.runner.sweep(is_live).await {
             warn!("Not everything an earlier run left could be removed: {failure}");
         }
         for claim in interrupted {
@@ -237,6 +244,25 @@ impl Shop {
             self.begin(claim, Some(stage), place);
         }
         Ok(())
+    }
+
+    /// Removes, every hour, what could not be removed when its build ended, and what has had its time.
+    async fn tidy_for_ever(&self) {
+        let leaving = self.shutdown.leave_token();
+        // The order counts: a build that lets its container go on does so after the service began to leave.
+        let is_live = |attempt: Option<(BuildId, u32)>| {
+            attempt.is_none_or(|(build, attempt)| self.journal.has(build, attempt)) || leaving.is_cancelled()
+        };
+        loop {
+            tokio::time::sleep(tidy::OFTEN).await;
+            if let Err(failure) = self.runner.sweep(is_live).await {
+                warn!("Not everything that builds left could be removed: {failure}");
+            }
+            tidy::tidy(self.runner.engine(), self.keep).await;
+            if let Some(porter) = &self.porter {
+                porter.expire().await;
+            }
+        }
     }
 
     fn begin(&self, claim: Claim, adopt: Option<Stage>, place: Option<OwnedSemaphorePermit>) {

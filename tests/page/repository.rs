@@ -115,7 +115,7 @@ async fn a_browser_finds_a_page_where_nothing_is_and_a_program_finds_json() {
         ("/nothing/here", "There is nothing here"),
         ("/repo/acme/none", "Nothing was built of `acme/none`"),
         ("/build/00000000000070008000000000000000", "There is no build"),
-        ("/artifacts/%3Cb%3Ex", "There is no artifact `<b>x`."),
+        ("/artifacts/%3Cb%3Ex", "There is no artifact `<b>x`: none was published, or it was removed."),
     ] {
         page.goto(&format!("{}{path}", world.client.address)).await;
         page.sees("main p", shows).await;

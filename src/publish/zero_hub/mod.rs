@@ -111,6 +111,11 @@ impl ZeroHub {
         self.inner.outgoing.sweep(live)
     }
 
+    /// Removes every artifact that was set aside for long enough.
+    pub fn expire(&self) -> Result<(), PublishError> {
+        self.inner.outgoing.expire()
+    }
+
     /// Waits until it may speak to the hub: after a pause, unless hurried, and one at a time.
     pub async fn turn(&self, hurry: &Notify) -> Turn<'_> {
         self.inner.turns.take(hurry).await

@@ -161,19 +161,29 @@ impl Outgoing {
 
     /// Removes what belongs to no build in `live` and is not kept, or was for long enough.
     pub(super) fn sweep(&self, live: &HashSet<BuildId>) -> Result<(), PublishError> {
+        self.remove_those(|id| !live.contains(&id) && self.kept_for(id).is_none_or(|since| since >= KEEP))
+    }
+
+    /// Removes what was kept for long enough.
+    pub(super) fn expire(&self) -> Result<(), PublishError> {
+        self.remove_those(|id| self.kept_for(id).is_some_and(|since| since >= KEEP))
+    }
+
+    fn remove_those(&self, may_go: impl Fn(BuildId) -> bool) -> Result<(), PublishError> {
         let names = fs::read_dir(&self.directory).map_err(self.failed("look through what goes to the hub"))?;
         let ids = names.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        for id in ids.filter(|id| !live.contains(id) && !self.is_kept(*id)) {
+        for id in ids.filter(|id| may_go(*id)) {
             if let Err(error) = self.remove(id) {
-                warn!("An artifact that is not needed stays until the next start: {error}");
+                warn!("An artifact that is not needed stays for now: {error}");
             }
         }
         Ok(())
     }
 
-    fn is_kept(&self, id: BuildId) -> bool {
-        let since = fs::metadata(self.place(id).join(KEPT)).and_then(|metadata| metadata.modified());
-        since.is_ok_and(|since| SystemTime::now().duration_since(since).unwrap_or_default() < KEEP)
+    /// How long it has been kept for another try, if it is.
+    fn kept_for(&self, id: BuildId) -> Option<Duration> {
+        let since = fs::metadata(self.place(id).join(KEPT)).and_then(|metadata| metadata.modified()).ok()?;
+        Some(SystemTime::now().duration_since(since).unwrap_or_default())
     }
 
     fn place(&self, id: BuildId) -> PathBuf {
@@ -220,4 +230,27 @@ fn measure(file: &mut File) -> io::Result<(u64, String)> {
     }
     file.rewind()?;
     Ok((size, format!("{:x}", hash.finalize())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_for_another_try_goes_after_a_week_and_what_waits_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let outgoing = Outgoing::open(directory.path()).unwrap();
+        let [waits, young, old] = [(); 3].map(|()| BuildId::new());
+        for id in [waits, young, old] {
+            fs::create_dir(outgoing.place(id)).unwrap();
+        }
+        outgoing.set_aside(young).unwrap();
+        outgoing.set_aside(old).unwrap();
+        let mark = File::options().write(true).open(outgoing.place(old).join(KEPT)).unwrap();
+        mark.set_modified(SystemTime::now() - KEEP).unwrap();
+        outgoing.expire().unwrap();
+        assert_eq!([waits, young, old].map(|id| outgoing.place(id).exists()), [true, true, false]);
+        outgoing.sweep(&HashSet::new()).unwrap();
+        assert_eq!([waits, young].map(|id| outgoing.place(id).exists()), [false, true]);
+    }
 }
