@@ -6,8 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use rustix::fs::statvfs;
+use tokio::sync::watch;
+use tracing::{info, warn};
 
-use crate::config::Config;
+use crate::{config::Config, http::Health};
 
 /// With less than this a disk is full: not even a log could be begun.
 const LEAST: u64 = 1 << 20;
@@ -19,6 +21,21 @@ impl Room {
     pub(super) fn new(config: &Config) -> Self {
         let directories = [&config.store.directory, &config.build.tmp_directory, &config.hub.directory];
         Self(directories.into_iter().chain([&config.binary.directory]).cloned().collect())
+    }
+
+    /// Looks, which takes microseconds, and tells what changed.
+    pub(super) fn look(&self, health: &watch::Sender<Health>) {
+        let lacking = self.lacking();
+        health.send_if_modified(|health| {
+            let changed = health.disk.is_some() != lacking.is_some();
+            match &lacking {
+                Some(lacking) if changed => warn!("No build can start: {lacking}"),
+                None if changed => info!("The disks have room again"),
+                _ => {}
+            }
+            health.disk = lacking;
+            changed
+        });
     }
 
     /// What is lacking, as a sentence; `None` if builds can write.

@@ -162,7 +162,7 @@ impl Shop {
         loop {
             let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
             // An engine that is away, or a full disk, must not use up the attempts of every build that waits.
-            self.look_for_room();
+            self.room.look(&self.health);
             let can_build = |health: &Health| health.engine.is_none() && health.disk.is_none();
             let healthy = self.health.subscribe().wait_for(can_build).await.is_ok();
             if !healthy {
@@ -292,7 +292,7 @@ impl Shop {
         if ending.cause == Cause::Engine {
             self.ask_engine().await;
         }
-        self.look_for_room();
+        self.room.look(&self.health);
         if failure.is_retryable() {
             self.lifecycle.try_again(claim, ending).await;
         } else {
@@ -325,28 +325,13 @@ impl Shop {
                 () = self.shutdown.leaving() => return,
             }
             self.ask_engine().await;
-            self.look_for_room();
+            self.room.look(&self.health);
         }
     }
 
     fn until_next_pulse(&self) -> Duration {
         let health = self.health.borrow();
         if health.engine.is_some() || health.disk.is_some() { AWAY } else { PULSE }
-    }
-
-    /// Asks the file systems, which takes microseconds.
-    fn look_for_room(&self) {
-        let lacking = self.room.lacking();
-        self.health.send_if_modified(|health| {
-            let changed = health.disk.is_some() != lacking.is_some();
-            match &lacking {
-                Some(lacking) if changed => warn!("No build can start: {lacking}"),
-                None if changed => info!("The disks have room again"),
-                _ => {}
-            }
-            health.disk = lacking;
-            changed
-        });
     }
 
     async fn ask_engine(&self) {
@@ -364,16 +349,27 @@ impl Shop {
         });
     }
 
-    /// Whether containers see what we write. Needs an image; tells only what it could find out.
+    /// Whether containers see what we write. Needs an image; tells only what it could find out. On a disk
+    /// that is full nobody could, so it tries again.
     async fn probe(&self) {
-        match self.runner.probe_tmp_directory(&self.default_image).await {
-            Ok(_) => {}
-            Err(problem @ (ProbeError::Differs(_) | ProbeError::Unusable { .. })) => {
-                error!("{problem}");
-                self.health.send_modify(|health| health.tmp_directory = Some(problem.to_string()));
+        while let Err(problem) = self.runner.probe_tmp_directory(&self.default_image).await {
+            if let ProbeError::Engine(problem) = problem {
+                return warn!("The temporary directory could not be probed: {problem}");
             }
-            Err(ProbeError::Engine(problem)) => warn!("The temporary directory could not be probed: {problem}"),
+            let (known, again) = (self.health.borrow().tmp_directory.is_some(), problem.may_pass());
+            if !known {
+                error!("{problem}");
+            }
+            self.health.send_modify(|health| health.tmp_directory = Some(problem.to_string()));
+            if !again && self.room.lacking().is_none() {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(AWAY) => {}
+                () = self.shutdown.draining() => return,
+            }
         }
+        self.health.send_if_modified(|health| health.tmp_directory.take().is_some());
     }
 
     /// Lets what runs go on or end, then lets go of the engine.
