@@ -617,6 +617,27 @@ async fn sighup_takes_a_new_grant_over_with_its_secrets() {
 }
 
 #[tokio::test]
+async fn a_temporary_directory_that_can_be_used_again_makes_the_service_ready() {
+    let mut world = World::new().await;
+    world.signal("INT");
+    assert_eq!(world.left().await, Some(0));
+    let (directory, log) =
+        (world.tmp().join(format!("autobuilder-{}", world.instance())), world.path().join("service.log"));
+    // Nobody can make a file there, as on a full disk.
+    std::os::unix::fs::symlink("/proc", &directory).unwrap();
+    let mended = tokio::spawn(async move {
+        while !std::fs::read_to_string(&log).unwrap().contains("cannot be used as the temporary directory") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        std::fs::remove_file(&directory).unwrap();
+        std::fs::create_dir(&directory).unwrap();
+    });
+    world.start().await;
+    mended.await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_client_that_sends_too_much_comes_to_read_why() {
     let world = World::without_engine().await;
     for chunked in [false, true] {

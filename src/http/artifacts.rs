@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     model::ByteSize,
-    publish::{Entry, Origin, PublishError},
+    publish::{Entry, Origin, PublishError, newest_first},
 };
 
 pub(super) fn routes(
@@ -85,8 +85,7 @@ async fn list(parts: Shared) -> Answer {
     let (mut entries, kernels) =
         listed.map_err(|error| Problem::unavailable("the artifacts could not be listed", &error))?;
     entries.extend(kernels);
-    // The newest first.
-    entries.sort_by(|a, b| b.modified.cmp(&a.modified).then_with(|| a.name.cmp(&b.name)));
+    newest_first(&mut entries);
     let rows = match entries.as_slice() {
         [] => "<tr><td colspan=\"4\">Nothing has been published yet.</td></tr>\n".to_owned(),
         entries => entries.iter().map(row).collect(),

@@ -66,12 +66,13 @@ impl DirectoryHub {
         Ok(None)
     }
 
-    /// All files and links.
+    /// All files and links, newest first.
     pub fn list(&self) -> Result<Vec<Entry>, PublishError> {
         let mut entries = Vec::new();
         for shelf in self.shelves() {
             listing::append(shelf, &mut entries)?;
         }
+        listing::newest_first(&mut entries);
         Ok(entries)
     }
 

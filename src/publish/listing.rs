@@ -34,6 +34,11 @@ pub(super) fn append(shelf: &Shelf, entries: &mut Vec<Entry>) -> Result<(), Publ
     Ok(())
 }
 
+/// Puts what was published last at the top, and what came at once by its names.
+pub fn newest_first(entries: &mut [Entry]) {
+    entries.sort_by(|a, b| b.modified.cmp(&a.modified).then_with(|| a.name.cmp(&b.name)));
+}
+
 fn entry(shelf: &Shelf, name: String, target: Option<String>) -> Result<Option<Entry>, PublishError> {
     let file = target.as_deref().unwrap_or(&name);
     let Some(opened) = shelf.open_file(file)? else { return Ok(None) };

@@ -32,7 +32,7 @@ pub use bootstrap::{Bootstrap, BootstrapError};
 pub use error::PublishError;
 pub use hub::DirectoryHub;
 pub use kernels::Kernels;
-pub use listing::Entry;
+pub use listing::{Entry, newest_first};
 pub use prune::KeepArtifacts;
 pub use record::Origin;
 pub use served::Served;

@@ -41,6 +41,13 @@ pub enum ProbeError {
     Engine(#[from] EngineError),
 }
 
+impl ProbeError {
+    /// Whether it may be well a moment later.
+    pub fn may_pass(&self) -> bool {
+        !matches!(self, Self::Differs(_))
+    }
+}
+
 impl<S: Source, P: Publisher, J: Journal> Runner<S, P, J> {
     /// Lets a container of `image` read what we wrote into the temporary directory, and reads what it
     /// wrote. `false` if that image is not here, and nothing could be asked.

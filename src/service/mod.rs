@@ -12,6 +12,7 @@ mod journal;
 mod pictures;
 mod policy;
 mod porter;
+mod pulse;
 mod relay;
 mod retention;
 mod space;

@@ -20,6 +20,7 @@ use super::{
     journal::LiveJournal,
     policy,
     porter::Porter,
+    pulse::{AWAY, Pulse},
     tidy,
 };
 use crate::{
@@ -32,15 +33,9 @@ use crate::{
     metrics::Metrics,
     model::{Build, BuildId, BuildState, Cause, Ending, Stage},
     publish::{Hub, Kernels},
-    runner::{self, End, Engine, Job, Journal, Keep, ProbeError, Progress, Runner, Signals},
+    runner::{self, End, Engine, Job, Journal, Keep, Progress, Runner, Signals},
     shutdown::Shutdown,
 };
-
-/// How often the engine is asked whether it is there.
-const PULSE: Duration = Duration::from_secs(10);
-
-/// How soon an engine that is away is asked again.
-const AWAY: Duration = Duration::from_secs(1);
 
 /// What builds are made with.
 pub(super) struct Tools {
@@ -73,6 +68,7 @@ pub(super) struct Shop {
     keep: Keep,
     places: Arc<Semaphore>,
     builds: TaskTracker,
+    pulse: Pulse,
     health: watch::Sender<Health>,
     /// Rung when there was no room.
     full: Arc<Notify>,
@@ -89,6 +85,7 @@ impl Shop {
         health: watch::Sender<Health>,
         shutdown: &Shutdown,
     ) -> Self {
+        let pulse = Pulse::new(tools.engine.clone(), health.clone(), shutdown.clone());
         let Tools { engine, mirrors, hub, kernels, logs, events, grants, full } = tools;
         let journal = Arc::new(LiveJournal::new(Arc::clone(&lifecycle), events, logs.clone(), metrics));
         let uses = Uses::default();
@@ -125,6 +122,7 @@ impl Shop {
             keep: tidy::keep(&config.kernel),
             places: Arc::new(Semaphore::new(config.build.parallel)),
             builds: TaskTracker::new(),
+            pulse,
             health,
             full,
             shutdown: shutdown.clone(),
@@ -134,8 +132,8 @@ impl Shop {
     /// Works until the service drains or leaves.
     pub(super) fn open(self) {
         let shutdown = self.shutdown.clone();
-        let pulse = self.clone();
-        shutdown.spawn(async move { pulse.watch_engine().await });
+        let pulse = self.pulse.clone();
+        shutdown.spawn(async move { pulse.watch().await });
         let tidying = self.clone();
         shutdown.spawn(async move {
             tokio::select! {
@@ -315,7 +313,7 @@ impl Shop {
     async fn failed(&self, claim: &Claim, failure: &runner::RunError) {
         let ending = failure.ending();
         match ending.cause {
-            Cause::Engine => self.ask_engine().await,
+            Cause::Engine => self.pulse.ask().await,
             Cause::Disk => self.full.notify_one(),
             _ => {}
         }
@@ -346,41 +344,14 @@ impl Shop {
         }
     }
 
-    async fn watch_engine(&self) {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(if self.health.borrow().engine.is_some() { AWAY } else { PULSE }) => {}
-                () = self.shutdown.leaving() => return,
-            }
-            self.ask_engine().await;
-        }
-    }
-
-    async fn ask_engine(&self) {
-        let problem = self.runner.engine().ping().await.err().map(|error| error.to_string());
-        self.health.send_if_modified(|health| {
-            let changed = health.engine.is_some() != problem.is_some();
-            if changed {
-                match &problem {
-                    Some(problem) => warn!("No build can start: {problem}"),
-                    None => info!("The container engine is back"),
-                }
-            }
-            health.engine = problem;
-            changed
-        });
-    }
-
-    /// Whether containers see what we write. Needs an image; tells only what it could find out.
+    /// Whether containers see what we write. Needs an image, and tells only what it could find out.
     async fn probe(&self) {
-        match self.runner.probe_tmp_directory(&self.default_image).await {
-            Ok(_) => {}
-            Err(problem @ (ProbeError::Differs(_) | ProbeError::Unusable { .. })) => {
-                error!("{problem}");
-                self.health.send_modify(|health| health.tmp_directory = Some(problem.to_string()));
+        while let Err(problem) = self.runner.probe_tmp_directory(&self.default_image).await {
+            if !self.pulse.unseen(problem).await {
+                return;
             }
-            Err(ProbeError::Engine(problem)) => warn!("The temporary directory could not be probed: {problem}"),
         }
+        self.pulse.seen();
     }
 
     /// Lets what runs go on or end, then lets go of the engine.
