@@ -83,7 +83,8 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
     async fn finish(&self, running: Running) -> Result<Handed, Stop> {
         self.note(Progress::Stage(Stage::Building));
         let container = running.container.clone();
-        let console = running.supervise(&self.runner.engine, &self.job.build.recipe, self.signals).await?;
+        let supervised = running.supervise(&self.runner.engine, &self.job.build.recipe, self.signals).await;
+        let console = supervised.map_err(|stop| self.or_full_disk(stop))?;
         let collected = match self.job.build.recipe.product.kernel() {
             None => {
                 drop(console);
@@ -104,6 +105,16 @@ impl<'a, S: Source, P: Publisher, J: Journal> Attempt<'a, S, P, J> {
             () = self.signals.leave.cancelled() => return Err(Stop::Left),
         };
         published.map_err(|fault| RunError::Publish(fault).into())
+    }
+
+    /// A script that fails while our disk is full most likely fails for that, so it is not its own fault.
+    fn or_full_disk(&self, stop: Stop) -> Stop {
+        match stop {
+            Stop::Failed(RunError::ExitCode { script, code }) if self.workspace.is_full() => {
+                RunError::NoRoom { script, code, path: self.runner.workspaces.root().to_owned() }.into()
+            }
+            other => other,
+        }
     }
 
     fn make_workspace(&self) -> Result<(), RunError> {

@@ -98,6 +98,18 @@ pub enum RunError {
         /// What the system said.
         source: io::Error,
     },
+    /// The script failed, and there was no room left for what it writes.
+    #[error(
+        "the script `{script}` ended with {} while the disk of `{}` was full: make room there", describe(*code), path.display()
+    )]
+    NoRoom {
+        /// The script.
+        script: RelativePath,
+        /// Its exit code.
+        code: i64,
+        /// Where there is no room.
+        path: PathBuf,
+    },
     /// The source could not be brought.
     #[error(transparent)]
     Source(Fault),
@@ -133,7 +145,7 @@ impl RunError {
             | Self::Engine(_)
             | Self::Killed { .. }
             | Self::Vanished => Cause::Engine,
-            Self::Disk { .. } => Cause::Disk,
+            Self::Disk { .. } | Self::NoRoom { .. } => Cause::Disk,
             Self::Source(fault) | Self::Publish(fault) => fault.cause,
             Self::Boot(_) => Cause::Boot,
             Self::Cancelled => Cause::Cancelled,
@@ -165,7 +177,7 @@ impl RunError {
     /// The script's exit code, if it ended by itself.
     pub fn exit_code(&self) -> Option<i64> {
         match self {
-            Self::ExitCode { code, .. } | Self::OutOfMemory { code, .. } => Some(*code),
+            Self::ExitCode { code, .. } | Self::OutOfMemory { code, .. } | Self::NoRoom { code, .. } => Some(*code),
             Self::Artifact(_) | Self::Boot(_) | Self::Publish(_) => Some(0),
             _ => None,
         }
@@ -223,6 +235,12 @@ mod tests {
         assert_eq!((killed.outcome(), killed.is_retryable()), (Outcome::Error, true));
         let timeout = RunError::Timeout("1m".parse().unwrap());
         assert_eq!((timeout.outcome(), timeout.is_retryable()), (Outcome::Error, false));
+        let full = RunError::NoRoom { script: "build.sh".parse().unwrap(), code: 2, path: "/tmp".into() };
+        assert_eq!((full.outcome(), full.is_retryable(), full.exit_code()), (Outcome::Error, true, Some(2)));
+        assert_eq!(
+            full.to_string(),
+            "the script `build.sh` ended with exit code 2 while the disk of `/tmp` was full: make room there"
+        );
         let limit = RunError::LogLimit(ByteSize(1));
         assert_eq!((limit.outcome(), limit.is_retryable()), (Outcome::Failure, false));
     }

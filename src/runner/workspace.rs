@@ -17,12 +17,15 @@ use std::{
 };
 
 use rustix::{
-    fs::{Mode, OFlags, ResolveFlags, openat2},
+    fs::{Mode, OFlags, ResolveFlags, openat2, statvfs},
     io::Errno,
 };
 
 use super::collect::STRICTLY;
 use crate::model::{BuildId, RelativePath};
+
+/// With less room than this a disk is full: a write of usual size fails.
+const LEAST: u64 = 256 << 10;
 
 /// The directories of all attempts of this instance.
 #[derive(Debug, Clone)]
@@ -87,6 +90,14 @@ impl Workspace {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether its disk has no room for more, as far as can be found out.
+    pub(super) fn is_full(&self) -> bool {
+        statvfs(&self.path).is_ok_and(|disk| {
+            let left = disk.f_bavail.saturating_mul(disk.f_frsize);
+            left < LEAST || (disk.f_files > 0 && disk.f_favail == 0)
+        })
     }
 
     pub(super) fn source(&self) -> PathBuf {
@@ -170,5 +181,14 @@ mod tests {
         workspace.remove().unwrap();
         workspace.remove().unwrap();
         assert!(workspaces.list().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_disk_without_room_is_full() {
+        // The kernel's own file system has room for nothing.
+        assert!(Workspace { path: "/proc".into() }.is_full());
+        let directory = tempfile::tempdir().unwrap();
+        assert!(!Workspace { path: directory.path().to_owned() }.is_full());
+        assert!(!Workspace { path: directory.path().join("none") }.is_full());
     }
 }
