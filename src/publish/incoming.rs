@@ -13,7 +13,7 @@ use std::{
 use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, symlinkat, unlinkat};
 use sha2::{Digest, Sha256};
 
-use super::Collected;
+use super::{Collected, PublishError};
 
 /// Something in `.incoming/`; gone when dropped, unless it was placed.
 pub(super) struct Incoming<'a> {
@@ -26,6 +26,16 @@ pub(super) struct Incoming<'a> {
 pub(super) struct Copied {
     pub(super) bytes: u64,
     pub(super) sha256: String,
+}
+
+impl Copied {
+    /// An error if it is not what it was to be.
+    pub(super) fn verify(self, size: u64, sha256: &str) -> Result<(), PublishError> {
+        if (self.bytes, self.sha256.as_str()) == (size, sha256) {
+            return Ok(());
+        }
+        Err(PublishError::Damaged { expected: sha256.to_owned(), size, found: self.sha256, copied: self.bytes })
+    }
 }
 
 impl<'a> Incoming<'a> {
@@ -79,17 +89,18 @@ pub(super) fn copy(artifact: &mut Collected, target: &mut File) -> io::Result<Co
     artifact.file.rewind()?;
     io::copy(&mut artifact.file, target)?;
     target.sync_all()?;
-    target.rewind()?;
     hash(target)
 }
 
-fn hash(file: &mut File) -> io::Result<Copied> {
+/// Reads a file from its beginning, and leaves it there.
+pub(super) fn hash(file: &mut File) -> io::Result<Copied> {
+    file.rewind()?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 128 * 1024];
     let mut bytes = 0;
     loop {
         match file.read(&mut buffer) {
-            Ok(0) => return Ok(Copied { bytes, sha256: format!("{:x}", hasher.finalize()) }),
+            Ok(0) => break,
             Ok(read) => {
                 hasher.update(&buffer[..read]);
                 bytes += read as u64;
@@ -98,4 +109,6 @@ fn hash(file: &mut File) -> io::Result<Copied> {
             Err(error) => return Err(error),
         }
     }
+    file.rewind()?;
+    Ok(Copied { bytes, sha256: format!("{:x}", hasher.finalize()) })
 }

@@ -75,14 +75,7 @@ impl Shelf {
         let mode = incoming::mode_of(&artifact).map_err(&failed)?;
         let (incoming, mut file) = Incoming::file(self.incoming.as_fd(), mode).map_err(&failed)?;
         let copied = incoming::copy(&mut artifact, &mut file).map_err(&failed)?;
-        if copied.sha256 != artifact.sha256 || copied.bytes != artifact.size {
-            return Err(PublishError::Damaged {
-                expected: artifact.sha256,
-                size: artifact.size,
-                found: copied.sha256,
-                copied: copied.bytes,
-            });
-        }
+        copied.verify(artifact.size, &artifact.sha256)?;
         Ok((incoming, file))
     }
 

@@ -10,6 +10,7 @@ use thiserror::Error;
 use tokio::{sync::watch, task::spawn_blocking};
 use tracing::{info, warn};
 
+use super::tidy::OFTEN;
 use crate::{
     logs::{Logs, Shard},
     model::{BuildId, HumanDuration, Timestamp},
@@ -18,8 +19,6 @@ use crate::{
     sqlite::{self, Database},
     store::history,
 };
-
-const OFTEN: Duration = Duration::from_secs(3600);
 
 /// Removes old logs.
 pub(super) struct OldLogs {

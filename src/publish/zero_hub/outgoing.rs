@@ -15,20 +15,19 @@
 use std::{
     collections::HashSet,
     fs::{self, DirBuilder, File},
-    io::{self, Read, Seek, Write},
+    io::{self, Write},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use tracing::warn;
 
 use super::archive::{self, Contents};
 use crate::{
     model::{ArtifactName, BuildId},
-    publish::{Collected, PublishError},
+    publish::{Collected, PublishError, incoming},
 };
 
 const INCOMING: &str = ".incoming";
@@ -90,14 +89,9 @@ impl Outgoing {
     fn keep_in(&self, incoming: &Path, mut artifact: Collected, name: &ArtifactName) -> Result<(), PublishError> {
         let failed = self.failed("keep the artifact");
         let mut copy = File::create_new(incoming.join(ARTIFACT)).map_err(&failed)?;
-        artifact.file.rewind().map_err(&failed)?;
-        io::copy(&mut artifact.file, &mut copy).and_then(|_| copy.sync_all()).map_err(&failed)?;
-        let (size, sha256) = measure(&mut copy).map_err(&failed)?;
-        if (size, &sha256) != (artifact.size, &artifact.sha256) {
-            let Collected { sha256: expected, size: sent, .. } = artifact;
-            return Err(PublishError::Damaged { expected, size: sent, found: sha256, copied: size });
-        }
+        incoming::copy(&mut artifact, &mut copy).map_err(&failed)?.verify(artifact.size, &artifact.sha256)?;
         let contents = archive::inspect(&copy).map_err(|error| PublishError::Archive(error.to_string()))?;
+        let Collected { size, sha256, .. } = artifact;
         let parcel = Parcel { name: name.clone(), size, sha256, contents, uploaded: false, linked: false };
         write(incoming, PARCEL, &parcel).map_err(failed)
     }
@@ -122,11 +116,7 @@ impl Outgoing {
     pub(super) fn open_artifact(&self, id: BuildId, parcel: &Parcel) -> Result<File, PublishError> {
         let failed = self.failed("read what goes to the hub");
         let mut file = File::open(self.place(id).join(ARTIFACT)).map_err(&failed)?;
-        let (copied, found) = measure(&mut file).map_err(&failed)?;
-        if (copied, &found) != (parcel.size, &parcel.sha256) {
-            let Parcel { sha256: expected, size, .. } = parcel.clone();
-            return Err(PublishError::Damaged { expected, size, found, copied });
-        }
+        incoming::hash(&mut file).map_err(&failed)?.verify(parcel.size, &parcel.sha256)?;
         Ok(file)
     }
 
@@ -213,23 +203,6 @@ pub(super) fn write(directory: &Path, name: &str, value: &impl Serialize) -> io:
 
 fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
-}
-
-fn measure(file: &mut File) -> io::Result<(u64, String)> {
-    file.rewind()?;
-    let (mut hash, mut size) = (Sha256::new(), 0);
-    let mut chunk = vec![0; 256 * 1024];
-    loop {
-        match file.read(&mut chunk)? {
-            0 => break,
-            count => {
-                hash.update(&chunk[..count]);
-                size += count as u64;
-            }
-        }
-    }
-    file.rewind()?;
-    Ok((size, format!("{:x}", hash.finalize())))
 }
 
 #[cfg(test)]
